@@ -1,0 +1,49 @@
+# Thin commands. `make demo` and `make test` do all the set-up they need; everything they make is in .venv and runs.
+PYTHON ?= python3
+BIN := .venv/bin
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: help demo test style types check tree docs clean
+help:
+	@echo "make demo    install into .venv, train on real handwritten digits, show where the model looks"
+	@echo "make test    install into .venv, then style, types and tests"
+	@echo "make tree    rewrite the tree in README.md from the first line of each file"
+	@echo "make docs    build the documentation into site"
+	@echo "make clean   remove .venv and caches; runs stay"
+
+demo: .venv/installed
+	$(BIN)/saccade train digits --folder runs/digits --overwrite
+
+test: style types check
+
+style: .venv/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+types: .venv/installed-dev
+	$(BIN)/pyright
+
+check: .venv/installed-dev
+	$(BIN)/pytest -n 2
+
+tree: .venv/installed-dev
+	$(BIN)/python docs/tree.py
+
+docs: .venv/installed-docs
+	$(BIN)/zensical build
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis site
+
+# Each of these files marks one finished installation; make repeats it when the dependencies change.
+.venv/installed: EXTRA :=
+.venv/installed-dev: EXTRA := [dev]
+.venv/installed-docs: EXTRA := [docs]
+.venv/installed%: pyproject.toml constraints.txt
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt -e '.$(EXTRA)'
+	touch $@
+.venv/installed: pyproject.toml constraints.txt
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt -e .
+	touch $@

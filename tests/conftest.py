@@ -1,0 +1,27 @@
+"""What every test gets: one thread, and a plain word where the real MNIST files are missing."""
+
+import os
+from pathlib import Path
+
+# Two threads on a busy machine with two cores are many times slower than one. Set before torch is imported.
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if os.environ.get("SACCADE_DATA"):
+        return
+    skip = pytest.mark.skip(reason="Needs the real MNIST files: set SACCADE_DATA to the folder that holds mnist/.")
+    for item in items:
+        if item.get_closest_marker("mnist"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The checkout."""
+    return Path(__file__).parents[1]
