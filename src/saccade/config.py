@@ -41,7 +41,7 @@ class Data:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Model:
-    """The network: glimpse, core, locator, classifier and baseline; the image's size and the classes come from the data."""
+    """The network: glimpse, core, locator, classifier, baseline; the image's size and the classes are the data's."""
 
     image: tuple[int, int, int] = (0, 0, 0)
     """Channels, height and width of the images in pixels; zeros take the data's."""
