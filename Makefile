@@ -1,4 +1,4 @@
-# Thin commands. `make demo` and `make test` do all the set-up they need; everything they make is in .venv and runs.
+# Thin commands. `make demo` and `make test` do all the set-up they need; what they make stays in .venv and runs.
 PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
@@ -9,9 +9,9 @@ help:
 	@echo "make test    install into .venv, then style, types and tests"
 	@echo "make tree    rewrite the tree in README.md from the first line of each file"
 	@echo "make docs    build the documentation into site"
-	@echo "make clean   remove .venv and caches; runs stay"
+	@echo "make clean   remove .venv and what the checks left; runs stay"
 
-demo: .venv/installed
+demo: .venv/installed-core
 	$(BIN)/saccade train digits --folder runs/digits --overwrite
 
 test: style types check
@@ -35,15 +35,8 @@ docs: .venv/installed-docs
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .hypothesis site
 
-# Each of these files marks one finished installation; make repeats it when the dependencies change.
-.venv/installed: EXTRA :=
-.venv/installed-dev: EXTRA := [dev]
-.venv/installed-docs: EXTRA := [docs]
-.venv/installed%: pyproject.toml constraints.txt
+# Each of these files marks a finished installation, which make repeats when the dependencies change. `core` has no extra.
+.venv/installed-%: pyproject.toml constraints.txt
 	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet -c constraints.txt -e '.$(EXTRA)'
-	touch $@
-.venv/installed: pyproject.toml constraints.txt
-	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet -c constraints.txt -e .
+	$(BIN)/pip install --quiet -c constraints.txt -e '.$(subst [core],,[$*])'
 	touch $@
