@@ -1,0 +1,194 @@
+"""Canvases: an image in the middle, at a random place, or at a random place among distractors; a whole batch at once.
+
+Everything is integer arithmetic on uint8 pixels, so that a scene is the same on every machine and device.
+"""
+
+import dataclasses
+from typing import Literal
+
+import torch
+from jaxtyping import Int64, UInt8
+from torch import Tensor
+
+from .placement import Clutter, Size, centre, draw_clutter, draw_place
+from .records import Images, InMemory
+
+PIECE = 8  # pixels: the side of a distractor in DeepMind's rule
+
+
+def centred(
+    image: UInt8[Tensor, "batch channels height width"], size: Size
+) -> UInt8[Tensor, "batch channels tall wide"]:
+    """Place every image in the middle of a black canvas of `size` (height, width) in pixels.
+
+    Raises:
+        ValueError: if the image does not fit.
+
+    Example:
+        >>> centred(torch.full((1, 1, 1, 1), 255, dtype=torch.uint8), (3, 3))[0, 0].tolist()
+        [[0, 0, 0], [0, 255, 0], [0, 0, 0]]
+    """
+    _check_fit(image, size)
+    return render(image, size, centre(len(image), _sides(image), size, image.device))
+
+
+def translated(
+    image: UInt8[Tensor, "batch channels height width"], size: Size, generator: torch.Generator
+) -> UInt8[Tensor, "batch channels tall wide"]:
+    """Place every image at a uniformly drawn place of a black canvas of `size` (height, width) in pixels, whole.
+
+    Source: Mnih et al., *Recurrent Models of Visual Attention*, NIPS 2014, section 4.1, "Translated MNIST".
+
+    Raises:
+        ValueError: if the image does not fit.
+
+    Example:
+        >>> image = torch.full((5, 1, 28, 28), 255, dtype=torch.uint8)
+        >>> translated(image, (60, 60), torch.Generator().manual_seed(0)).shape
+        torch.Size([5, 1, 60, 60])
+    """
+    _check_fit(image, size)
+    return render(image, size, draw_place((len(image),), _sides(image), size, generator))
+
+
+def cluttered(
+    image: UInt8[Tensor, "batch channels height width"],
+    size: Size,
+    distractors: int,
+    pool: UInt8[Tensor, "n channels height width"],
+    generator: torch.Generator,
+    piece: int = PIECE,
+) -> UInt8[Tensor, "batch channels tall wide"]:
+    """Place every image as `translated` does, among `distractors` pieces, `piece` pixels wide and high, of the `pool`'s.
+
+    DeepMind's rule: each piece is cut at a uniform place of a uniformly drawn image and added at a uniform place of the
+    canvas, the image is added at a uniform place, and sums saturate at white. Nothing is erased around the image.
+
+    Source: Mnih et al., NIPS 2014, section 4.1, "Cluttered Translated MNIST"; DeepMind's `mnist-cluttered`.
+
+    Raises:
+        ValueError: if the image does not fit, or a piece is larger than an image.
+
+    Example:
+        >>> pool = torch.full((5, 1, 28, 28), 255, dtype=torch.uint8)
+        >>> cluttered(pool, (60, 60), 4, pool, torch.Generator().manual_seed(0)).shape
+        torch.Size([5, 1, 60, 60])
+    """
+    labels = torch.zeros(len(pool), dtype=torch.int64, device=pool.device)  # nobody asks for the class of a distractor
+    return _cluttered(image, size, distractors, InMemory(pool, labels), generator, piece)
+
+
+def _cluttered(
+    image: Tensor, size: Size, distractors: int, pool: Images, generator: torch.Generator, piece: int
+) -> Tensor:
+    """`cluttered` over any `Images`."""
+    _check_fit(image, size)
+    _check_piece(image, piece)
+    place = draw_place((len(image),), _sides(image), size, generator)
+    clutter = draw_clutter((len(image), distractors), len(pool), piece, _sides(image), size, generator)
+    return render(image, size, place, clutter, pool.read(clutter.source.flatten()), piece)
+
+
+def render(
+    image: UInt8[Tensor, "batch channels height width"],
+    size: Size,
+    place: Int64[Tensor, "batch 2"],
+    clutter: Clutter | None = None,
+    others: UInt8[Tensor, "pieces channels height width"] | None = None,
+    piece: int = PIECE,
+) -> UInt8[Tensor, "batch channels tall wide"]:
+    """Render the scenes that were drawn: every image at its `place`, and pieces of `others`, the clutter's source images.
+
+    Saturating sums of pixels that are never negative do not depend on their order, so the image may come first.
+    """
+    (batch, channels, height, width), (tall, wide) = image.shape, size
+    canvas = image.new_zeros(batch, channels, tall * wide)
+    canvas.scatter_(-1, _pixels(place, (height, width), wide, channels), image.flatten(-2))
+    if clutter is not None and others is not None:
+        cuts = _pixels(clutter.cut.flatten(0, 1), (piece, piece), width, channels)
+        pieces = others.flatten(-2).gather(-1, cuts).unflatten(0, clutter.source.shape)
+        for k in range(clutter.source.shape[1]):  # over the distractors, which may overlap; never over the batch
+            pixels = _pixels(clutter.place[:, k], (piece, piece), wide, channels)
+            below = canvas.gather(-1, pixels)
+            canvas.scatter_(-1, pixels, below + torch.minimum(pieces[:, k], 255 - below))
+    return canvas.unflatten(-1, size)
+
+
+def _pixels(place: Int64[Tensor, "b 2"], size: Size, stride: int, channels: int) -> Int64[Tensor, "b channels area"]:
+    """Return where the pixels of a rectangle at `place` lie in a flat image whose rows are `stride` pixels long."""
+    x, y = torch.arange(size[1], device=place.device), torch.arange(size[0], device=place.device)
+    inside = (y[:, None] * stride + x).flatten()
+    corner = place[:, 1] * stride + place[:, 0]
+    return (corner[:, None] + inside)[:, None].expand(-1, channels, -1)
+
+
+def _sides(image: Tensor) -> Size:
+    return image.shape[-2], image.shape[-1]
+
+
+def _check_fit(image: Tensor, size: Size) -> None:
+    height, width = _sides(image)
+    if size[0] < height or size[1] < width:
+        raise ValueError(
+            f"A canvas should be at least as large as its images, {height} x {width}. Found {size[0]} x {size[1]}."
+        )
+
+
+def _check_piece(image: Tensor, piece: int) -> None:
+    if not 1 <= piece <= min(_sides(image)):
+        height, width = _sides(image)
+        raise ValueError(
+            f"A distractor should be cut from within an image of {height} x {width}. Found a piece of {piece} x {piece}."
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Canvas:
+    """How the images of a batch are shown: `kind`, `size` (height, width) in pixels, and the number of `distractors`.
+
+    Raises:
+        ValueError: if `kind` is unknown, `size` is empty, or `distractors` does not fit `kind`.
+
+    Example:
+        >>> Canvas("cluttered", (60, 60), distractors=4)
+        Canvas(kind='cluttered', size=(60, 60), distractors=4)
+    """
+
+    kind: Literal["centred", "translated", "cluttered"]
+    size: Size
+    distractors: int = 0
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("centred", "translated", "cluttered"):
+            raise ValueError(f"`canvas` should be `centred`, `translated` or `cluttered`. Found `{self.kind}`.")
+        if min(self.size) < 1:
+            raise ValueError(f"A canvas should be at least 1 x 1. Found {self.size[0]} x {self.size[1]}.")
+        if (self.distractors > 0) != (self.kind == "cluttered") or self.distractors < 0:
+            raise ValueError(
+                f"`distractors` should be at least 1 on a `cluttered` canvas and 0 on any other. "
+                f"Found `distractors = {self.distractors}` on a `{self.kind}` one."
+            )
+
+    def __call__(
+        self, image: UInt8[Tensor, "batch channels height width"], pool: Images, generator: torch.Generator
+    ) -> UInt8[Tensor, "batch channels tall wide"]:
+        """Show every image of a batch; the clutter is cut from `pool`."""
+        if self.kind == "centred":
+            return centred(image, self.size)
+        if self.kind == "translated":
+            return translated(image, self.size, generator)
+        return _cluttered(image, self.size, self.distractors, pool, generator, PIECE)
+
+
+def fixed(images: Images, canvas: Canvas, seed: int, chunk: int = 1000) -> InMemory:
+    """Return one scene of every image, its clutter cut from the same split; a `seed` gives the same on any device.
+
+    Example:
+        >>> images = InMemory(torch.full((3, 1, 8, 8), 255, dtype=torch.uint8), torch.tensor([0, 1, 2]))
+        >>> fixed(images, Canvas("translated", (20, 20)), seed=0).shape
+        (1, 20, 20)
+    """
+    device = images.label.device
+    host, generator = images.to("cpu"), torch.Generator().manual_seed(seed)
+    scenes = [canvas(host.read(index), host, generator) for index in torch.arange(len(host)).split(chunk)]
+    return InMemory(torch.cat(scenes), host.label).to(device)

@@ -1,0 +1,62 @@
+"""The idx file format of MNIST, plain or gzipped, read strictly: what the header says is what the file must hold."""
+
+import gzip
+import math
+import struct
+import zlib
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+LIMIT = 2**30  # bytes; a lying header or a gzip bomb costs no more memory than this
+_CHUNK = 2**20
+
+
+def read_idx(path: Path, dims: int) -> np.ndarray:
+    """Return the uint8 array of `dims` dimensions that an idx file holds.
+
+    Raises:
+        ValueError: if the file is not idx, of other dimensions, empty, cut short, too long or corrupt.
+
+    Source: Y. LeCun, C. Cortes, C. J. C. Burges, *The MNIST database*, "File formats".
+    """
+    try:
+        with open_plain(path) as file:
+            return _parse(file, dims)
+    except ValueError as error:
+        raise ValueError(f"`{path}` should be an idx file of {dims}-dimensional bytes. Found {error}.") from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"`{path}` should be a whole gzip file. Found it corrupt ({error}).") from None
+
+
+def open_plain(path: Path) -> BinaryIO:
+    """Open a file for reading, through gzip where its name ends in .gz."""
+    return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")  # type: ignore[return-value]
+
+
+def _parse(file: BinaryIO, dims: int) -> np.ndarray:
+    """Return the array in an open idx file; the `ValueError` says what was found instead."""
+    magic = file.read(4)
+    if magic != bytes([0, 0, 8, dims]):
+        raise ValueError(f"the first bytes {magic.hex(' ') or '(none)'}")
+    header = file.read(4 * dims)
+    if len(header) < 4 * dims:
+        raise ValueError("its header cut short")
+    shape = struct.unpack(f">{dims}I", header)
+    size = math.prod(shape)
+    if not 0 < size <= LIMIT:
+        raise ValueError(f"a header that declares {' x '.join(map(str, shape))} bytes")
+    content = _read_at_most(file, size + 1)
+    if len(content) != size:
+        count = "more" if len(content) > size else f"only {len(content)}"
+        raise ValueError(f"{count} bytes where its header declares {size}")
+    return np.frombuffer(content, dtype=np.uint8).reshape(shape)
+
+
+def _read_at_most(file: BinaryIO, size: int) -> bytearray:
+    """Return the next `size` bytes, or what is left of the file; memory grows with what is there, not with `size`."""
+    content = bytearray()
+    while len(content) < size and (chunk := file.read(min(_CHUNK, size - len(content)))):
+        content += chunk
+    return content

@@ -1,0 +1,66 @@
+"""`load`: from the name of a source, or the path of a folder of images, to a `Dataset`."""
+
+import difflib
+from pathlib import Path
+from typing import Literal
+
+from .digits import load_digits
+from .folder import load_folder
+from .mnist import load_mnist
+from .records import Dataset
+
+NAMES = ("digits", "mnist")
+
+
+def load(
+    source: str,
+    *,
+    validation: float = 1 / 6,
+    test: float = 0.2,
+    split_seed: int = 0,
+    resize: Literal["refuse", "pad", "crop", "stretch"] = "refuse",
+    image_size: tuple[int, int] = (0, 0),
+    colour: Literal["auto", "grey", "rgb"] = "auto",
+    unreadable: Literal["refuse", "skip"] = "refuse",
+    memory: float = 4.0,
+) -> Dataset:
+    """Return the data set called `source`: `digits`, `mnist`, or the path of a folder of images.
+
+    `validation` and `test` are fractions, used where the source has no such split of its own; `image_size` is
+    (height, width) in pixels; `memory` is in gibibytes. A folder that is called `mnist` is written `./mnist`.
+
+    Raises:
+        ValueError: if there is no such source, an option does not fit it, or its files are not what they should be.
+        FileNotFoundError: if its files are not there.
+
+    Example:
+        >>> load("digits", split_seed=1).classes
+        ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9')
+    """
+    options = {"resize": resize, "image_size": tuple(image_size), "colour": colour, "unreadable": unreadable}
+    if source not in NAMES:
+        _check_path(source)
+        folder = Path(source).expanduser()
+        fractions = {"validation": validation, "test": test, "split_seed": split_seed}
+        return load_folder(folder, **fractions, **options, memory=memory)
+    _refuse_folder_options(source, options)
+    if source == "digits":
+        return load_digits(validation=validation, test=test, split_seed=split_seed)
+    return load_mnist(validation=validation, split_seed=split_seed)
+
+
+def _refuse_folder_options(source: str, options: dict) -> None:
+    """Refuse what would be ignored: options that are about a folder's images."""
+    defaults = {"resize": "refuse", "image_size": (0, 0), "colour": "auto", "unreadable": "refuse"}
+    for name, value in options.items():
+        if value != defaults[name]:
+            raise ValueError(f"`{name}` is about a folder of images. Found `{name} = {value}` with source `{source}`.")
+
+
+def _check_path(source: str) -> None:
+    """Refuse a source that is neither a known name nor looks like the path of a folder."""
+    if Path(source).expanduser().exists() or "/" in source or "\\" in source:
+        return
+    close = difflib.get_close_matches(source.lower(), NAMES, n=1)
+    hint = f" Did you mean `{close[0]}`?" if close else ""
+    raise ValueError(f"`source` should be `digits`, `mnist` or the path of a folder. Found `{source}`.{hint}")
