@@ -84,8 +84,7 @@ class Model:
     start: Literal["learned", "centre", "random"] = "learned"
     """Where the first glimpse is taken."""
     baseline: Literal["none", "scalar", "value", "batch-mean", "leave-one-out"] = "value"
-    """What is subtracted from the reward: nothing, one learned number, a learned value per step, the batch's mean,
-    or the mean of the image's other rollouts."""
+    """Subtracted from the reward: nothing, a learned number, a learned value per step, or a mean of other rewards."""
     policy_gradient_into_core: bool = False
     """Let the policy loss train the core too (the Torch7 original does)."""
     baseline_gradient_into_core: bool = False

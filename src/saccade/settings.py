@@ -1,4 +1,4 @@
-"""Settings to and from files: a `Config` as a dictionary, TOML or JSON, exactly, refusing every key it does not know."""
+"""Settings to and from files: a `Config` as a dictionary, TOML or JSON, exactly, refusing every unknown key."""
 
 import dataclasses
 import difflib

@@ -1,4 +1,4 @@
-"""One TOML file per published row or quick start: list, find and read them; copy one and edit it for a recipe of your own."""
+"""One TOML file per published row or quick start: list, find and read them; copy one and edit it."""
 
 import difflib
 from pathlib import Path
@@ -48,7 +48,10 @@ def read(recipe: str) -> Config:
         >>> read("mnist").model.num_glimpses
         7
     """
-    return settings.read(find(recipe))
+    config = settings.read(find(recipe))
+    if config.model.image != (0, 0, 0) or config.model.classes:
+        raise ValueError(f"{recipe}: `image` and `classes` should be left to the data. Found them under `[model]`.")
+    return config
 
 
 def summary(name: str) -> str:

@@ -1,0 +1,60 @@
+"""The recipes that come with the package say what they are and hold what they promise."""
+
+import re
+
+import pytest
+
+from saccade import recipes
+from saccade.config import Config
+
+NAMES = ["cluttered100", "cluttered60", "digits", "mnist", "torch7-mnist", "torch7-translated", "translated"]
+
+
+def test_the_recipes_are_there():
+    assert recipes.names() == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_recipe_can_be_read_and_says_what_it_is(name: str):
+    assert recipes.read(name) != Config()
+    assert recipes.summary(name).endswith((".", "%."))
+    assert recipes.find(name).read_text().startswith("# ")
+
+
+def test_the_original_is_kept_to_the_letter():
+    """reference: SGD 0.01 -> 1e-5 linearly over 800 epochs, momentum 0.9, batch 20, uniform 0.1, Normal 2 * 0.11."""
+    mnist, translated = recipes.read("torch7-mnist"), recipes.read("torch7-translated")
+    training = mnist.training
+    assert (training.optimizer, training.schedule, training.decay_epochs) == ("sgd", "linear", 800)
+    assert (training.learning_rate, training.min_learning_rate, training.momentum) == (0.01, 1e-5, 0.9)
+    assert (training.batch_size, training.epochs, training.patience) == (20, 2000, 100)
+    model = mnist.model
+    assert (model.init, model.std, model.unit_pixels, model.num_glimpses) == (0.1, 0.22, 13.0, 7)
+    assert (model.baseline, model.locator_width, model.policy_gradient_into_core) == ("scalar", 0, True)
+    assert (translated.training.learning_rate, translated.training.patience) == (0.001, 200)
+    assert (translated.model.unit_pixels, translated.model.glimpse_size, translated.model.depth) == (26.0, (12, 12), 3)
+    assert translated.model.stochastic
+    assert not mnist.model.stochastic
+    assert translated.data.canvas == "translated"
+
+
+def test_a_recipe_of_ones_own_is_found_by_its_path(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[training]\nepochs = 3\n")
+    assert recipes.read(str(path)).training.epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("recipe", "sentence"),
+    [("mnits", "Did you mean `mnist`?"), (".", "--source ."), ("none.toml", "Found none at `none.toml`")],
+)
+def test_what_is_no_recipe_is_refused(recipe: str, sentence: str):
+    with pytest.raises((ValueError, FileNotFoundError), match=re.escape(sentence)):
+        recipes.find(recipe)
+
+
+def test_a_recipe_leaves_to_the_data_what_is_the_datas(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text("[model]\nclasses = ['a', 'b']\n")
+    with pytest.raises(ValueError, match="classes"):
+        recipes.read(str(path))
