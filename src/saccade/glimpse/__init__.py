@@ -1,0 +1,1 @@
+"""Image and location in, feature out: the movable multi-resolution window and the network behind it."""

@@ -1,0 +1,33 @@
+"""GlimpseNetwork: what is seen and where it is seen, joined into one feature."""
+
+import torch
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+
+class GlimpseNetwork(nn.Module):
+    """The glimpse network g = f_g(x, l): join(what(rho(x, l)), where(l)).
+
+    Any modules will do, as long as they fit: the sensor gives a glimpse (batch, depth * channels, h, w), `what` turns it
+    into a vector, `where` turns the location into a vector, and `join` turns both, one after the other, into the feature.
+
+    Example:
+        >>> from saccade import SpatialGlimpse
+        >>> what = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU())
+        >>> where = nn.Sequential(nn.Linear(2, 16), nn.ReLU())
+        >>> network = GlimpseNetwork(SpatialGlimpse(8, depth=1), what, where, join=nn.Linear(32, 24))
+        >>> network(torch.rand(5, 1, 28, 28), torch.zeros(5, 2)).shape
+        torch.Size([5, 24])
+
+    Source: Mnih et al. 2014, section 3.1 B and section 4 (the glimpse network).
+    """
+
+    def __init__(self, sensor: nn.Module, what: nn.Module, where: nn.Module, join: nn.Module) -> None:
+        super().__init__()
+        self.sensor, self.what, self.where, self.join = sensor, what, where, join
+
+    def forward(
+        self, image: Shaped[Tensor, "images channels height width"], location: Float[Tensor, "batch place"]
+    ) -> Float[Tensor, "batch feature"]:
+        """The feature of each glimpse."""
+        return self.join(torch.cat([self.what(self.sensor(image, location)), self.where(location)], dim=-1))

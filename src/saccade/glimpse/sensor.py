@@ -1,0 +1,77 @@
+"""SpatialGlimpse: the retina, a module around `foveate` that checks what it is given."""
+
+import math
+
+from jaxtyping import Float, Shaped
+from torch import Tensor, nn
+
+from saccade.glimpse.foveate import foveate
+from saccade.glimpse.location import Size, window_sizes
+
+
+class SpatialGlimpse(nn.Module):
+    """A glimpse rho(x, l): `depth` patches of `size` pixels around a location, each seeing `scale` times as far as the last.
+
+    Convention:
+        location is (x, y) in [-1, 1], x right, y down; -1 and +1 put an odd window's centre on the first and the
+        last pixel. Locations beyond are clamped, pixels outside the image are 0. Fine scale first, so that
+        `chunk(depth, dim=1)` unrolls the scales.
+
+    The image may be uint8 (read as [0, 1]) or floating point. The glimpse has a gradient to the image and exactly
+    none to the location, which is learned by REINFORCE.
+
+    Args:
+        size: side in pixels of every patch, or (height, width).
+        depth: number of patches.
+        scale: ratio of successive windows, at least 1. 2 averages blocks of pixels, anything else is bilinear.
+
+    Raises:
+        ValueError: if size, depth or scale is too small, or if image and location do not fit each other.
+
+    Example:
+        >>> import torch
+        >>> sensor = SpatialGlimpse(size=64, depth=3, scale=2)
+        >>> sensor(torch.rand(3, 512, 512), torch.zeros(2)).shape
+        torch.Size([9, 64, 64])
+
+    Source: Mnih et al. 2014, section 3.1 A and figure 1; Torch7 `dpnn/SpatialGlimpse.lua`.
+    """
+
+    def __init__(self, size: int | Size, depth: int = 3, scale: float = 2) -> None:
+        super().__init__()
+        self.size: Size = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+        self.depth, self.scale = depth, float(scale)
+        if min(self.size) < 1:
+            raise ValueError(f"`size` should be at least 1. Found `size = {size}`.")
+        if depth < 1:
+            raise ValueError(f"`depth` should be at least 1. Found `depth = {depth}`.")
+        if not (math.isfinite(scale) and scale >= 1):
+            raise ValueError(f"`scale` should be at least 1. Found `scale = {scale}`.")
+        self.windows = window_sizes(self.size, depth, self.scale)
+
+    def forward(
+        self, image: Shaped[Tensor, "*images channels height width"], location: Float[Tensor, "*batch 2"]
+    ) -> Float[Tensor, "*batch depth*channels h w"]:
+        """The glimpse of each image at its location: batched or single; M * B locations look M times at B images."""
+        single = image.ndim == 3
+        if single:
+            image, location = image.unsqueeze(0), location.unsqueeze(0)
+        self._check(image, location)
+        glimpse = foveate(image, location, size=self.size, depth=self.depth, scale=self.scale)
+        return glimpse.squeeze(0) if single else glimpse
+
+    def _check(self, image: Tensor, location: Tensor) -> None:
+        """Refuse what cannot be looked at, in one sentence."""
+        if image.ndim != 4 or 0 in image.shape:
+            raise ValueError(
+                f"`image` should be (batch, channels, height, width), none of them 0. Found {tuple(image.shape)}."
+            )
+        if location.ndim != 2 or location.shape[1] != 2 or len(location) % len(image):
+            raise ValueError(
+                f"`location` should be one (x, y) for each of the {len(image)} images, or a multiple. "
+                f"Found the shape {tuple(location.shape)}."
+            )
+
+    def extra_repr(self) -> str:
+        """What `print` shows."""
+        return f"size={self.size}, depth={self.depth}, scale={self.scale:g}"

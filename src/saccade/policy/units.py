@@ -1,0 +1,226 @@
+"""REINFORCE units: stochastic modules whose parameters are trained by the score of what they drew.
+
+A unit returns a plain, detached tensor, so it nests anywhere and whatever gradient arrives from above is ignored.
+What it drew can be scored: `log_prob(parameters, value)` has the gradient that REINFORCE needs,
+advantage * d log p(value; parameters) / d parameters. `VRClassReward` finds the units of a module and trains them.
+
+Source: Williams 1992, section 4 (REINFORCE); Torch7 `dpnn/Reinforce*.lua`.
+"""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from jaxtyping import Float
+from torch import Generator, Tensor, nn
+
+Pair = tuple[Tensor, Tensor]
+
+
+class ReinforceUnit(nn.Module, ABC):
+    """A distribution inside a network: samples in training (or always, if `stochastic`), gives its mode in evaluation.
+
+    `draws` is None unless a criterion listens; then the log-probabilities of the current forward pass are kept there.
+    """
+
+    def __init__(self, stochastic: bool = False) -> None:
+        super().__init__()
+        self.stochastic = stochastic
+        self.draws: list[Float[Tensor, " batch"]] | None = None
+
+    @abstractmethod
+    def sample(self, parameters: Tensor | Pair, generator: Generator | None = None) -> Tensor:
+        """A draw, without gradient."""
+
+    @abstractmethod
+    def mode(self, parameters: Tensor | Pair) -> Tensor:
+        """What stands for the distribution in evaluation."""
+
+    @abstractmethod
+    def log_prob(self, parameters: Tensor | Pair, value: Tensor) -> Float[Tensor, " batch"]:
+        """log p(value; parameters), summed over all dimensions but the first."""
+
+    def forward(self, parameters: Tensor | Pair, generator: Generator | None = None) -> Tensor:
+        """A sample or the mode, detached; `generator` gives the randomness."""
+        if not (self.training or self.stochastic):
+            return self.mode(parameters).detach()
+        value = self.sample(parameters, generator).detach()
+        if self.draws is not None and torch.is_grad_enabled():
+            self.draws.append(self.log_prob(parameters, value))
+        return value
+
+
+class ReinforceNormal(ReinforceUnit):
+    """Normal unit: x ~ N(u, s^2), with d log p / du = (x - u) / s^2 and d log p / ds = ((x - u)^2 - s^2) / s^3.
+
+    Args:
+        std: standard deviation s > 0, one number or one a dimension. None takes a pair (u, s) as input.
+        learn_std: make log s a parameter that starts from `std`.
+        stochastic: sample in evaluation too.
+
+    Raises:
+        ValueError: if `std` is not positive, or missing where it is to be learned.
+
+    Example:
+        >>> unit = ReinforceNormal(0.22).eval()
+        >>> unit(torch.zeros(4, 2)).shape
+        torch.Size([4, 2])
+
+    Source: Williams 1992, section 6; Torch7 `dpnn/ReinforceNormal.lua`.
+    """
+
+    def __init__(self, std: float | Tensor | None, *, learn_std: bool = False, stochastic: bool = False) -> None:
+        super().__init__(stochastic)
+        if std is None:
+            if learn_std:
+                raise ValueError(
+                    "`std` should be the number to start from where `learn_std` is set. Found `std = None`."
+                )
+            return
+        start = torch.as_tensor(std, dtype=torch.get_default_dtype())
+        if not bool((start > 0).all()):
+            raise ValueError(f"`std` should be above 0. Found `std = {std}`.")
+        if learn_std:
+            self.log_std = nn.Parameter(start.log())
+        else:
+            self.register_buffer("fixed_std", start, persistent=False)
+
+    def _split(self, parameters: Tensor | Pair) -> Pair:
+        if not isinstance(parameters, Tensor):
+            return parameters
+        return parameters, self.log_std.exp() if hasattr(self, "log_std") else self.fixed_std
+
+    def sample(self, parameters: Tensor | Pair, generator: Generator | None = None) -> Tensor:
+        """u + s * noise."""
+        mean, std = self._split(parameters)
+        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
+        return (mean + std * noise).detach()
+
+    def mode(self, parameters: Tensor | Pair) -> Tensor:
+        """u."""
+        return self._split(parameters)[0]
+
+    def log_prob(self, parameters: Tensor | Pair, value: Tensor) -> Float[Tensor, " batch"]:
+        """-(x - u)^2 / 2 s^2 - log s - log sqrt(2 pi), summed."""
+        mean, std = self._split(parameters)
+        score = ((value - mean) / std).square() / 2 + std.log() + math.log(2 * math.pi) / 2
+        return -score.flatten(1).sum(1)
+
+
+class ReinforceBernoulli(ReinforceUnit):
+    """Bernoulli unit: x is 1 with probability p, else 0; d log p / dp = (x - p) / (p (1 - p)). In evaluation: p.
+
+    Example:
+        >>> ReinforceBernoulli(stochastic=True)(torch.tensor([[0.0, 1.0]]))
+        tensor([[0., 1.]])
+
+    Source: Williams 1992, section 4; Torch7 `dpnn/ReinforceBernoulli.lua`.
+    """
+
+    def sample(self, parameters: Tensor, generator: Generator | None = None) -> Tensor:
+        """0 or 1, of the parameters' type."""
+        return torch.bernoulli(parameters.detach(), generator=generator)
+
+    def mode(self, parameters: Tensor) -> Tensor:
+        """p, the mean."""
+        return parameters
+
+    def log_prob(self, parameters: Tensor, value: Tensor) -> Float[Tensor, " batch"]:
+        """log p where x is 1, log(1 - p) where it is 0, summed."""
+        return torch.where(value > 0.5, parameters, 1 - parameters).log().flatten(1).sum(1)
+
+
+class ReinforceCategorical(ReinforceUnit):
+    """Categorical unit: x is one-hot over the last dimension with probabilities p; d log p / dp = x / p. In evaluation: p.
+
+    Example:
+        >>> ReinforceCategorical(stochastic=True)(torch.tensor([[0.0, 1.0, 0.0]]))
+        tensor([[0., 1., 0.]])
+
+    Source: Torch7 `dpnn/ReinforceCategorical.lua`.
+    """
+
+    def sample(self, parameters: Tensor, generator: Generator | None = None) -> Tensor:
+        """One-hot, of the parameters' type."""
+        rows = parameters.detach().flatten(0, -2)
+        choice = torch.multinomial(rows, 1, generator=generator)
+        return torch.zeros_like(rows).scatter_(1, choice, 1).view_as(parameters)
+
+    def mode(self, parameters: Tensor) -> Tensor:
+        """p, the mean of the one-hot samples."""
+        return parameters
+
+    def log_prob(self, parameters: Tensor, value: Tensor) -> Float[Tensor, " batch"]:
+        """log of the chosen probability, summed."""
+        return (
+            (parameters * value).sum(-1).log().flatten(1).sum(1)
+            if value.ndim > 2
+            else (parameters * value).sum(1).log()
+        )
+
+
+class ReinforceGamma(ReinforceUnit):
+    """Gamma unit of shape k and scale t: d log p / dk = ln x - digamma(k) - ln t, d log p / dt = x / t^2 - k / t. In evaluation: k t.
+
+    Args:
+        scale: the fixed scale t > 0; None takes a pair (k, t) as input.
+        stochastic: sample in evaluation too.
+
+    Raises:
+        ValueError: if `scale` is not positive.
+
+    Example:
+        >>> ReinforceGamma(scale=2.0).eval()(torch.full((1, 1), 3.0))
+        tensor([[6.]])
+
+    Source: Torch7 `dpnn/ReinforceGamma.lua`.
+    """
+
+    def __init__(self, scale: float | None = None, *, stochastic: bool = False) -> None:
+        super().__init__(stochastic)
+        if scale is not None and not scale > 0:
+            raise ValueError(f"`scale` should be above 0. Found `scale = {scale}`.")
+        self.scale = scale
+
+    def _split(self, parameters: Tensor | Pair) -> Pair:
+        if not isinstance(parameters, Tensor):
+            return parameters
+        assert self.scale is not None, "a ReinforceGamma without a scale takes the pair (shape, scale)"
+        return parameters, torch.full_like(parameters, self.scale)
+
+    def sample(self, parameters: Tensor | Pair, generator: Generator | None = None) -> Tensor:
+        """A positive draw."""
+        shape, scale = self._split(parameters)
+        drawn = torch._standard_gamma(shape.detach(), generator=generator) * scale.detach()
+        return drawn.clamp(min=torch.finfo(drawn.dtype).tiny)  # a draw that underflows to 0 would have log p = -inf
+
+    def mode(self, parameters: Tensor | Pair) -> Tensor:
+        """k t, the mean."""
+        shape, scale = self._split(parameters)
+        return shape * scale
+
+    def log_prob(self, parameters: Tensor | Pair, value: Tensor) -> Float[Tensor, " batch"]:
+        """(k - 1) ln x - x / t - k ln t - ln Gamma(k), summed."""
+        shape, scale = self._split(parameters)
+        score = (shape - 1) * value.log() - value / scale - shape * scale.log() - torch.lgamma(shape)
+        return score.flatten(1).sum(1)
+
+
+def units(module: nn.Module) -> Iterator[ReinforceUnit]:
+    """Every REINFORCE unit inside `module`, wherever nested."""
+    return (part for part in module.modules() if isinstance(part, ReinforceUnit))
+
+
+@contextmanager
+def stochastic(module: nn.Module, sampled: bool = True) -> Iterator[None]:
+    """Inside the block every unit of `module` samples in evaluation too (or, with `sampled=False`, none does)."""
+    before = [(unit, unit.stochastic) for unit in units(module)]
+    try:
+        for unit, _ in before:
+            unit.stochastic = sampled
+        yield
+    finally:
+        for unit, value in before:
+            unit.stochastic = value

@@ -1,0 +1,1 @@
+"""Rollout and label in, loss out: reward, advantage, and the losses whose gradients train everything."""

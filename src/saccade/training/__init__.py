@@ -1,0 +1,1 @@
+"""Config in, trained model out: the only folder that knows sizes and settings."""

@@ -1,0 +1,133 @@
+"""From a config to a model: the only place that knows sizes."""
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import nn
+
+from saccade.config import Config, Loss, Model
+from saccade.glimpse.location import reach
+from saccade.glimpse.network import GlimpseNetwork
+from saccade.glimpse.sensor import SpatialGlimpse
+from saccade.policy.locator import Locator
+from saccade.policy.units import ReinforceNormal
+from saccade.recurrent.attention import RecurrentAttention
+from saccade.recurrent.core import GRUCore, LSTMCore, RectifiedCore
+from saccade.recurrent.heads import NoBaseline, ScalarBaseline, ValueBaseline
+from saccade.reward.criterion import HybridLoss
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "relu": nn.ReLU,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "elu": nn.ELU,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+}
+
+
+class Attention(RecurrentAttention):
+    """A `RecurrentAttention` that `build` made: it remembers its config."""
+
+    config: Model
+
+
+def build(config: Config | Model) -> Attention:
+    """Build the model that a config describes, with parameters drawn from torch's global generator.
+
+    Raises:
+        ValueError: if the image or the classes are still open (0 or empty), or a size is impossible.
+
+    Example:
+        >>> from saccade.config import Model
+        >>> model = build(Model(image=(1, 28, 28), classes=("cat", "dog")))
+        >>> sum(parameter.numel() for parameter in model.parameters())
+        207365
+
+    Source: Mnih et al. 2014, section 4; the Torch7 script `recurrent-visual-attention.lua`.
+    """
+    model = config.model if isinstance(config, Config) else config
+    _check(model)
+    attention = Attention(
+        glimpse=_glimpse(model),
+        core=_core(model),
+        locator=_locator(model),
+        classifier=nn.Sequential(nn.Dropout(model.dropout), nn.Linear(model.hidden_size, len(model.classes))),
+        baseline=_baseline(model),
+        num_glimpses=model.num_glimpses,
+        start=model.start,
+    )
+    attention.config = model
+    if model.init:
+        with torch.no_grad():
+            for parameter in attention.parameters():
+                parameter.uniform_(-model.init, model.init)
+    return attention
+
+
+def build_loss(loss: Loss, model: Model) -> HybridLoss:
+    """The losses that a config describes."""
+    baseline = model.baseline if model.baseline in ("batch-mean", "leave-one-out") else "learned"
+    return HybridLoss(
+        baseline=baseline,
+        reward_scale=loss.reward_scale,
+        policy_weight=loss.policy_weight,
+        baseline_weight=loss.baseline_weight,
+        label_smoothing=loss.label_smoothing,
+    )
+
+
+def _check(model: Model) -> None:
+    """Refuse what cannot be built."""
+    if min(model.image) < 1:
+        raise ValueError(f"`image` should be (channels, height, width), all at least 1. Found `image = {model.image}`.")
+    if len(model.classes) < 2:
+        raise ValueError(f"`classes` should name at least 2 classes. Found `classes = {model.classes}`.")
+    for name in ("what_width", "where_width", "join_width", "hidden_size"):
+        if getattr(model, name) < 1:
+            raise ValueError(f"`{name}` should be at least 1. Found `{name} = {getattr(model, name)}`.")
+    if model.locator_width < 0:
+        raise ValueError(f"`locator_width` should be at least 0. Found `locator_width = {model.locator_width}`.")
+    if not 0 <= model.dropout < 1:
+        raise ValueError(f"`dropout` should be at least 0 and below 1. Found `dropout = {model.dropout}`.")
+
+
+def _glimpse(model: Model) -> GlimpseNetwork:
+    activation = ACTIVATIONS[model.activation]
+    sensor = SpatialGlimpse(model.glimpse_size, model.depth, model.scale)
+    pixels = model.image[0] * model.depth * model.glimpse_size[0] * model.glimpse_size[1]
+    return GlimpseNetwork(
+        sensor,
+        what=nn.Sequential(nn.Flatten(), nn.Linear(pixels, model.what_width), activation()),
+        where=nn.Sequential(nn.Linear(2, model.where_width), activation()),
+        join=nn.Sequential(
+            nn.Linear(model.what_width + model.where_width, model.join_width),
+            activation(),
+            nn.Linear(model.join_width, model.hidden_size),
+        ),
+    )
+
+
+def _core(model: Model) -> nn.Module:
+    if model.core == "rectified":
+        return RectifiedCore(model.hidden_size, ACTIVATIONS[model.activation])
+    return {"lstm": LSTMCore, "gru": GRUCore}[model.core](model.hidden_size, model.hidden_size)
+
+
+def _locator(model: Model) -> Locator:
+    return Locator(
+        model.hidden_size,
+        ReinforceNormal(model.std, learn_std=model.learn_std, stochastic=model.stochastic),
+        reach(model.unit_pixels, cast(tuple[int, int], model.image[1:])),
+        width=model.locator_width,
+        policy_gradient_into_core=model.policy_gradient_into_core,
+    )
+
+
+def _baseline(model: Model) -> nn.Module:
+    if model.baseline == "scalar":
+        return ScalarBaseline()
+    if model.baseline == "value":
+        return ValueBaseline(model.hidden_size, baseline_gradient_into_core=model.baseline_gradient_into_core)
+    return NoBaseline()

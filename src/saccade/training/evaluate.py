@@ -1,0 +1,128 @@
+"""Evaluation: the error rate under a stated policy, with its interval."""
+
+import math
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor, nn
+
+from saccade.data.batches import batches
+from saccade.data.records import Images
+from saccade.policy.units import stochastic, units
+from saccade.training.seeds import generator
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What an evaluation found; rates are fractions."""
+
+    policy: str
+    """"mean" (each location is its distribution's mean) or "sampled"."""
+    num_rollouts: int
+    """Rollouts for each image, whose class probabilities were averaged."""
+    num_glimpses: int
+    """Glimpses in each rollout."""
+    n: int
+    """Images."""
+    wrong: int
+    """Images that were answered wrongly after the last glimpse."""
+    confusion: Int64[Tensor, "classes classes"]
+    """Images by label (row) and answer (column)."""
+    wrong_by_glimpse: tuple[int, ...]
+    """Images that would have been answered wrongly after each glimpse."""
+
+    @property
+    def error_rate(self) -> float:
+        """wrong / n."""
+        return self.wrong / self.n
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the error rate."""
+        return wilson(self.wrong, self.n)
+
+    @property
+    def name(self) -> str:
+        """What the number should be called."""
+        if self.num_rollouts == 1:
+            return f"{self.policy} policy, one pass"
+        return f"{self.policy} policy, mean of the probabilities of {self.num_rollouts} passes"
+
+
+def wilson(wrong: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    """The Wilson score interval of a fraction, which stays within [0, 1] and holds near 0.
+
+    >>> [round(bound, 4) for bound in wilson(10, 1000)]
+    [0.0054, 0.0183]
+
+    Source: Wilson 1927.
+    """
+    p, z2 = wrong / n, z * z
+    middle = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = z / (1 + z2 / n) * math.sqrt(p * (1 - p) / n + z2 / (4 * n * n))
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+@torch.no_grad()
+def evaluate(
+    model: nn.Module,
+    images: Images,
+    *,
+    policy: str | None = None,
+    num_rollouts: int = 1,
+    num_glimpses: int | None = None,
+    seed: int = 0,
+    batch_size: int = 500,
+) -> Evaluation:
+    """Answer every image and count the errors.
+
+    Args:
+        model: a `RecurrentAttention`.
+        images: a split, such as `load("digits").test`.
+        policy: "mean", "sampled", or None for the model's own (mean, unless it was built `stochastic`).
+        num_rollouts: passes for each image, whose class *probabilities* are averaged; they differ only when sampled.
+        num_glimpses: more or fewer than trained.
+        seed: of the sampled locations.
+        batch_size: images at a time.
+
+    Raises:
+        ValueError: if `policy` is unknown or the set is empty.
+
+    Example:
+        >>> import saccade
+        >>> from saccade.data.sources import load
+        >>> digits = load("digits")
+        >>> model = saccade.build(saccade.config.Model(image=digits.test.shape, classes=digits.classes))
+        >>> evaluate(model, digits.test).name
+        'mean policy, one pass'
+    """
+    if policy not in (None, "mean", "sampled"):
+        raise ValueError(f"`policy` should be 'mean' or 'sampled'. Found `policy = {policy!r}`.")
+    if not len(images):
+        raise ValueError("The set to evaluate should hold at least one image. Found none.")
+    if policy is None:
+        policy = "sampled" if any(unit.stochastic for unit in units(model)) else "mean"
+    was_training = model.training
+    device = next(model.parameters()).device
+    draws, totals = generator(seed, "evaluation", device=device), []
+    with stochastic(model, policy == "sampled") if any(units(model)) else nullcontext():
+        model.eval()
+        for batch in batches(images, batch_size, shuffle=False):
+            rollout = model(
+                batch.image.to(device), num_glimpses=num_glimpses, num_rollouts=num_rollouts, generator=draws
+            )
+            totals.append(_count(rollout.logits, batch.label.to(device)))
+        model.train(was_training)
+    wrong, confusion = (torch.stack(counts).sum(0).cpu() for counts in zip(*totals, strict=True))
+    return Evaluation(policy, num_rollouts, len(wrong), len(images), int(wrong[-1]), confusion, tuple(wrong.tolist()))
+
+
+def _count(logits: Tensor, label: Int64[Tensor, " images"]) -> tuple[Tensor, Tensor]:
+    """Wrong answers after each glimpse, and the confusion matrix after the last."""
+    time, _, classes = logits.shape
+    probabilities = logits.softmax(-1).view(time, -1, len(label), classes).mean(1)
+    answers = probabilities.argmax(-1)
+    pairs = label * classes + answers[-1]
+    return (answers != label).sum(1), torch.bincount(pairs, minlength=classes * classes).view(classes, classes)

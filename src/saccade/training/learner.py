@@ -1,0 +1,57 @@
+"""What learns: the model, its averaged copy, the losses and the optimizer, made from a config."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from saccade.config import Config, Training
+from saccade.reward.criterion import HybridLoss
+from saccade.training.build import Attention, build, build_loss
+
+
+@dataclass(frozen=True)
+class Learner:
+    """The parts of a training step; `config` is the resolved one."""
+
+    config: Config
+    model: Attention
+    criterion: HybridLoss
+    optimizer: torch.optim.Optimizer
+    averaged: AveragedModel | None
+
+    @property
+    def result(self) -> Attention:
+        """The model to evaluate and keep: the averaged one where there is one."""
+        return self.model if self.averaged is None else self.averaged.module
+
+    def state_dict(self) -> dict[str, object]:
+        """All that learning has changed."""
+        parts = {"model": self.model, "optimizer": self.optimizer, "averaged": self.averaged}
+        return {name: part.state_dict() for name, part in parts.items() if part is not None}
+
+    def load_state_dict(self, state: dict[str, dict[str, object]]) -> None:
+        """Go on from there."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
+
+
+def make_learner(config: Config, device: torch.device) -> Learner:
+    """A learner before its first step, with parameters from torch's global generator."""
+    training = config.training
+    model = build(config).to(device)
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(training.ema)) if training.ema else None
+    return Learner(config, model, build_loss(config.loss, config.model), _optimizer(model, training), averaged)
+
+
+def _optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
+    """The optimizer; only matrices decay."""
+    matrices = [parameter for parameter in model.parameters() if parameter.ndim > 1]
+    others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
+    groups = [{"params": matrices, "weight_decay": training.weight_decay}, {"params": others, "weight_decay": 0.0}]
+    if training.optimizer == "sgd":
+        return torch.optim.SGD(groups, training.learning_rate, training.momentum, fused=True)
+    return torch.optim.AdamW(groups, training.learning_rate, fused=True)

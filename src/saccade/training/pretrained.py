@@ -1,0 +1,85 @@
+"""A model as a folder: config.json and model.safetensors, the layout of the hubs. No pickle, nothing executed."""
+
+import os
+from pathlib import Path
+
+import torch
+
+from saccade.config import Model
+from saccade.settings import from_json, to_json
+from saccade.training.build import Attention, build
+from saccade.training.files import written_aside
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+def save_pretrained(model: Attention, folder: str | os.PathLike[str]) -> Path:
+    """Write a model into `folder`, each file aside first, so that a half-written model never stands there.
+
+    Example:
+        >>> import tempfile
+        >>> model = build(Model(image=(1, 28, 28), classes=("cat", "dog")))
+        >>> folder = save_pretrained(model, tempfile.mkdtemp())
+        >>> sorted(file.name for file in folder.iterdir())
+        ['config.json', 'model.safetensors']
+    """
+    from safetensors.torch import save
+
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    with written_aside(folder / WEIGHTS) as file:
+        file.write(save(state))
+    with written_aside(folder / CONFIG) as file:
+        file.write(to_json(model.config).encode())
+    return folder
+
+
+def from_pretrained(folder: str | os.PathLike[str], device: torch.device | str = "cpu") -> Attention:
+    """Rebuild a model exactly, in evaluation mode; `folder` may be a run folder too (its best model).
+
+    Raises:
+        FileNotFoundError: if there is no model.
+        ValueError: if the weights are damaged or not those of the config.
+
+    Example:
+        >>> import tempfile
+        >>> model = build(Model(image=(1, 28, 28), classes=("cat", "dog")))
+        >>> copy = from_pretrained(save_pretrained(model, tempfile.mkdtemp()))
+        >>> copy.config == model.config
+        True
+    """
+    folder = Path(folder)
+    if not (folder / WEIGHTS).is_file() and (folder / "best" / WEIGHTS).is_file():
+        folder = folder / "best"
+    for name in (CONFIG, WEIGHTS):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(
+                f"A model's folder should hold `{CONFIG}` and `{WEIGHTS}`. Found no `{folder / name}`."
+            )
+    try:
+        model = build(from_json((folder / CONFIG).read_text(encoding="utf-8"), Model))
+    except ValueError as error:
+        raise ValueError(f"{folder / CONFIG}: {error}") from None
+    model.load_state_dict(_read_weights(folder / WEIGHTS, model))
+    return model.to(device).eval()
+
+
+def _read_weights(path: Path, model: Attention) -> dict[str, torch.Tensor]:
+    """The tensors of a file, if they are just those of the model."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        weights = load_file(path)
+    except SafetensorError as error:
+        raise ValueError(f"`{path}` should be a safetensors file. Found a damaged one ({error}).") from None
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise ValueError(
+                f"`{path}` should hold the model of the `{CONFIG}` beside it, where `{name}` is "
+                f"{wanted.get(name, 'absent')}. Found {found.get(name, 'none')}."
+            )
+    return weights

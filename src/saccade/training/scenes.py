@@ -1,0 +1,81 @@
+"""The images of a run: the source a config names, on the device, and the canvas they are shown on."""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+from saccade.config import Config, Data
+from saccade.data.canvas import Canvas, fixed
+from saccade.data.records import Dataset, Images
+from saccade.data.sources import load
+
+
+@dataclass(frozen=True)
+class Scenes:
+    """What a run trains and is judged on."""
+
+    source: Dataset
+    """The images themselves."""
+    canvas: Canvas | None
+    """Where training images are shown, afresh in every batch; None shows them as they are."""
+    validation: Images
+    """Fixed scenes that choose the model."""
+    test: Images
+    """Fixed scenes that are looked at once."""
+
+    @property
+    def train(self) -> Images:
+        """The training images."""
+        return self.source.train
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a scene in pixels."""
+        return self.validation.shape
+
+
+def load_scenes(data: Data, device: torch.device | str = "cpu") -> Scenes:
+    """Load the source and render the fixed scenes.
+
+    Raises:
+        ValueError, FileNotFoundError: what is wrong with the settings or the files.
+    """
+    source = load(
+        data.source,
+        validation=data.validation,
+        test=data.test,
+        split_seed=data.split_seed,
+        resize=data.resize,
+        image_size=data.image_size,
+        colour=data.colour,
+        unreadable=data.unreadable,
+        memory=data.memory,
+    ).to(device)
+    canvas = _canvas(data, source)
+    if canvas is None:
+        return Scenes(source, None, source.validation, source.test)
+    # Two seeds, so that the validation scenes are no rehearsal of the test's.
+    validation = fixed(source.validation, canvas, 2 * data.split_seed + 1)
+    return Scenes(source, canvas, validation, fixed(source.test, canvas, 2 * data.split_seed))
+
+
+def resolve(config: Config, scenes: Scenes) -> Config:
+    """The config with what only the data knows: the image's shape and the names of the classes.
+
+    Raises:
+        ValueError: if the config already says otherwise.
+    """
+    model, classes = config.model, scenes.source.classes
+    if any(model.image) and model.image != scenes.shape:
+        raise ValueError(f"`image` should be {scenes.shape}, as the data is. Found `image = {model.image}`.")
+    if model.classes and model.classes != classes:
+        raise ValueError(f"`classes` should be {classes}, as in the data. Found `classes = {model.classes}`.")
+    return replace(config, model=replace(model, image=scenes.shape, classes=classes))
+
+
+def _canvas(data: Data, source: Dataset) -> Canvas | None:
+    """The canvas, or None where images are shown as they are."""
+    height, width = source.train.shape[1:]
+    size = (data.canvas_size, data.canvas_size) if data.canvas_size else (height, width)
+    canvas = Canvas(data.canvas, size, data.distractors)
+    return None if data.canvas == "centred" and size == (height, width) else canvas

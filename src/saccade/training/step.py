@@ -1,0 +1,35 @@
+"""One step of training: roll out, criterion, backward, clip, update."""
+
+import math
+
+import torch
+from torch import Generator, Tensor, nn
+
+from saccade.data.batches import Batch
+from saccade.reward.criterion import Losses
+from saccade.training.learner import Learner
+
+
+def train_step(learner: Learner, batch: Batch, generator: Generator) -> tuple[Losses, Tensor]:
+    """One optimizer update on a batch: its losses, and the norm of the gradient before it was cut."""
+    training, model = learner.config.training, learner.model
+    with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=training.precision == "bf16"):
+        rollout = model(batch.image, num_rollouts=training.num_rollouts, every_answer=False, generator=generator)
+    losses = learner.criterion(rollout, batch.label)
+    learner.optimizer.zero_grad()
+    losses.total.backward()
+    norm = nn.utils.clip_grad_norm_(model.parameters(), training.gradient_cut or math.inf)
+    learner.optimizer.step()
+    if training.max_norm:
+        cut_weights(model, training.max_norm)
+    if learner.averaged is not None:
+        learner.averaged.update_parameters(model)
+    return losses, norm
+
+
+@torch.no_grad()
+def cut_weights(model: nn.Module, max_norm: float) -> None:
+    """Scale the weights into every unit down to the norm `max_norm`, where they exceed it. Source: Torch7 `maxParamNorm`."""
+    for parameter in model.parameters():
+        if parameter.ndim > 1:
+            parameter.copy_(parameter.renorm(2, 0, max_norm))
