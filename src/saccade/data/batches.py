@@ -32,10 +32,10 @@ def batches(
 
     An epoch has as many scenes as there are images, or `scenes` of them, over which the images are spread evenly.
     In training (`shuffle`) a last batch that is not full is dropped, unless it is the only one; in evaluation it stays.
-    The generator is on the device of the images, and is needed to shuffle and by a canvas that draws.
+    The generator is on the device of the images; only what is in order and without a canvas does without it.
 
     Raises:
-        ValueError: if `batch_size` is not at least 1 or `scenes` is negative.
+        ValueError: if `batch_size` is not at least 1, `scenes` is negative, or the generator is missing.
 
     Example:
         >>> from saccade.data import load_digits
@@ -43,11 +43,15 @@ def batches(
         >>> [len(batch.label) for batch in batches(test, 128, shuffle=False)]
         [128, 128, 103]
     """
+    if generator is None and (shuffle or canvas):
+        raise ValueError("A `generator` should be given to shuffle, or to draw on a canvas. Found none.")
     count = num_batches(images, batch_size, scenes=scenes, shuffle=shuffle)
     order = epoch_order(len(images), scenes or len(images), generator if shuffle else None, images.label.device)
     for index in order.split(batch_size)[:count]:
         image = images.read(index)
-        yield Batch(canvas(image, images, generator) if canvas else image, images.label.index_select(0, index))
+        if canvas and generator:
+            image = canvas(image, images, generator)
+        yield Batch(image, images.label.index_select(0, index))
 
 
 def num_batches(images: Images, batch_size: int, *, scenes: int = 0, shuffle: bool = True) -> int:

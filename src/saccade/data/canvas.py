@@ -14,6 +14,7 @@ from .placement import Clutter, Size, centre, draw_clutter, draw_place
 from .records import Images, InMemory
 
 PIECE = 8  # pixels: the side of a distractor in DeepMind's rule
+CHUNK = 1000  # scenes drawn together by `fixed`; another number draws other scenes
 
 
 def centred(
@@ -59,7 +60,7 @@ def cluttered(
     generator: torch.Generator,
     piece: int = PIECE,
 ) -> UInt8[Tensor, "batch channels tall wide"]:
-    """Place every image as `translated` does, among `distractors` pieces, `piece` pixels wide and high, of the `pool`'s.
+    """Place every image as `translated` does, among `distractors` pieces of the `pool`, `piece` pixels wide and high.
 
     DeepMind's rule: each piece is cut at a uniform place of a uniformly drawn image and added at a uniform place of the
     canvas, the image is added at a uniform place, and sums saturate at white. Nothing is erased around the image.
@@ -97,7 +98,7 @@ def render(
     others: UInt8[Tensor, "pieces channels height width"] | None = None,
     piece: int = PIECE,
 ) -> UInt8[Tensor, "batch channels tall wide"]:
-    """Render the scenes that were drawn: every image at its `place`, and pieces of `others`, the clutter's source images.
+    """Render the scenes that were drawn: every image at its `place`, and pieces of `others`, the clutter's sources.
 
     Saturating sums of pixels that are never negative do not depend on their order, so the image may come first.
     """
@@ -138,7 +139,7 @@ def _check_piece(image: Tensor, piece: int) -> None:
     if not 1 <= piece <= min(_sides(image)):
         height, width = _sides(image)
         raise ValueError(
-            f"A distractor should be cut from within an image of {height} x {width}. Found a piece of {piece} x {piece}."
+            f"A distractor should be cut from within an image of {height} x {width}. Found one of {piece} x {piece}."
         )
 
 
@@ -169,18 +170,22 @@ class Canvas:
                 f"Found `distractors = {self.distractors}` on a `{self.kind}` one."
             )
 
+    def keeps(self, shape: tuple[int, int, int]) -> bool:
+        """Return whether images of this shape (channels, height, width) are shown as they are."""
+        return self.kind == "centred" and self.size == shape[1:]
+
     def __call__(
         self, image: UInt8[Tensor, "batch channels height width"], pool: Images, generator: torch.Generator
     ) -> UInt8[Tensor, "batch channels tall wide"]:
-        """Show every image of a batch; the clutter is cut from `pool`."""
+        """Show every image of a batch; the clutter is cut from `pool`, the split that the batch belongs to."""
         if self.kind == "centred":
-            return centred(image, self.size)
+            return image if self.keeps(pool.shape) else centred(image, self.size)
         if self.kind == "translated":
             return translated(image, self.size, generator)
         return _cluttered(image, self.size, self.distractors, pool, generator, PIECE)
 
 
-def fixed(images: Images, canvas: Canvas, seed: int, chunk: int = 1000) -> InMemory:
+def fixed(images: Images, canvas: Canvas, seed: int) -> Images:
     """Return one scene of every image, its clutter cut from the same split; a `seed` gives the same on any device.
 
     Example:
@@ -188,7 +193,8 @@ def fixed(images: Images, canvas: Canvas, seed: int, chunk: int = 1000) -> InMem
         >>> fixed(images, Canvas("translated", (20, 20)), seed=0).shape
         (1, 20, 20)
     """
-    device = images.label.device
+    if canvas.keeps(images.shape):
+        return images
     host, generator = images.to("cpu"), torch.Generator().manual_seed(seed)
-    scenes = [canvas(host.read(index), host, generator) for index in torch.arange(len(host)).split(chunk)]
-    return InMemory(torch.cat(scenes), host.label).to(device)
+    scenes = [canvas(host.read(index), host, generator) for index in torch.arange(len(host)).split(CHUNK)]
+    return InMemory(torch.cat(scenes), host.label).to(images.label.device)

@@ -21,9 +21,9 @@ def load_digits(*, validation: float = 1 / 6, test: float = 0.2, split_seed: int
     """
     from sklearn import datasets
 
-    bunch = datasets.load_digits()
-    image = (torch.from_numpy(bunch.images) * (255 / 16)).round().to(torch.uint8).unsqueeze(1)
-    label = torch.from_numpy(bunch.target).long()
+    grey, digit = datasets.load_digits(return_X_y=True)
+    image = (torch.from_numpy(grey) * (255 / 16)).round().to(torch.uint8).view(-1, 1, 8, 8)
+    label = torch.from_numpy(digit).long()
     classes = tuple("0123456789")
     splits = divide(label, classes, {}, validation=validation, test=test, seed=split_seed)
     return Dataset("digits", classes, **{name: InMemory(image[i], label[i]) for name, i in splits.items()})

@@ -5,6 +5,7 @@ import os
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from .idx import LIMIT, open_plain
 
@@ -62,8 +63,9 @@ def _download_file(path: Path, md5: str, fetch: Fetch) -> None:
 
 
 def _unreachable(name: str, reasons: list[str]) -> FileNotFoundError:
+    """Say that no mirror delivers a file, and what to do."""
     return FileNotFoundError(
-        f"MNIST should be on this machine or at one of its {len(MIRRORS)} mirrors. Found `{name}` at neither "
+        f"MNIST should be on this machine or at one of its {len(MIRRORS)} mirrors. Found no `{name}` "
         f"({', '.join(reasons)}); set SACCADE_DATA to a folder that holds mnist/ with the four idx files."
     )
 
@@ -86,7 +88,7 @@ def _fetch(url: str, path: Path) -> None:
     _pooch().HTTPDownloader(progressbar=bar, timeout=30)(url, str(path), None)
 
 
-def _pooch():
+def _pooch() -> Any:
     """Return the pooch library, or say what to do without it."""
     try:
         import pooch

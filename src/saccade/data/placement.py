@@ -1,4 +1,4 @@
-"""Where things go on a canvas: the draws of a scene, apart from its rendering, so that they can be given and repeated."""
+"""Where things go on a canvas: the draws of a scene, apart from its rendering, so that they can be repeated."""
 
 import dataclasses
 
@@ -24,7 +24,7 @@ class Clutter:
 def draw_place(
     shape: tuple[int, ...], size: Size, canvas: Size, generator: torch.Generator
 ) -> Int64[Tensor, "*shape 2"]:
-    """Draw uniformly the (x, y) of the top-left pixels of things of `size` (height, width) that lie whole on a `canvas`."""
+    """Draw uniformly the (x, y) of the top-left pixels of things of `size` (height, width), whole on a `canvas`."""
     drawn = [
         torch.randint(outer - inner + 1, shape, generator=generator, device=generator.device)
         for inner, outer in ((size[1], canvas[1]), (size[0], canvas[0]))

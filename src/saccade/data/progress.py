@@ -27,4 +27,9 @@ class ProgressLine:
 
     def _write(self, start: str, end: str = "") -> None:
         of = f" of {self.total / 1e6:.1f}" if self.total else ""
-        print(f"{start}{self.name}: {self.done / 1e6:.1f}{of} MB", end=end, file=sys.stderr, flush=True)
+        print(
+            f"{start}{self.name}: {min(self.done, self.total or self.done) / 1e6:.1f}{of} MB",
+            end=end,
+            file=sys.stderr,
+            flush=True,
+        )

@@ -14,7 +14,7 @@ def divide(
     test: float,
     seed: int,
 ) -> dict[str, Int64[Tensor, " _"]]:
-    """Return the indices of the `train`, `validation` and `test` images; splits that are not `own` are held out of `train`.
+    """Return the indices of the `train`, `validation` and `test` images; what is not `own` is held out of `train`.
 
     Raises:
         ValueError: if a fraction is not between 0 and 1, or a class is missing from a split.
