@@ -8,8 +8,8 @@ from torch import Tensor, nn
 class GlimpseNetwork(nn.Module):
     """The glimpse network g = f_g(x, l): join(what(rho(x, l)), where(l)).
 
-    Any modules will do, as long as they fit: the sensor gives a glimpse (batch, depth * channels, h, w), `what` turns it
-    into a vector, `where` turns the location into a vector, and `join` turns both, one after the other, into the feature.
+    Any modules will do, as long as they fit: the sensor gives a glimpse (batch, depth * channels, h, w), `what` turns
+    it into a vector, `where` turns the location into a vector, and `join` turns both, side by side, into the feature.
 
     Example:
         >>> from saccade import SpatialGlimpse

@@ -10,7 +10,7 @@ from saccade.glimpse.location import Size, window_sizes
 
 
 class SpatialGlimpse(nn.Module):
-    """A glimpse rho(x, l): `depth` patches of `size` pixels around a location, each seeing `scale` times as far as the last.
+    """A glimpse rho(x, l): `depth` patches of `size` pixels around a location, each seeing `scale` times as far.
 
     Convention:
         location is (x, y) in [-1, 1], x right, y down; -1 and +1 put an odd window's centre on the first and the

@@ -23,7 +23,7 @@ class Locator(nn.Module):
     Args:
         hidden_size: units of the core.
         unit: the REINFORCE unit that draws, such as `ReinforceNormal(0.22)`.
-        reach: location that the unit's 1 stands for, one number or (x, y); `saccade.glimpse.location.reach` gives it in pixels.
+        reach: location that the unit's 1 stands for, one number or (x, y); see `saccade.glimpse.location.reach`.
         width: units of a hidden layer of the locator's own; 0 has none.
         policy_gradient_into_core: let the policy loss train what made `hidden` (Torch7 does, most ports do not).
 
@@ -62,7 +62,7 @@ class Locator(nn.Module):
 
 
 class Given:
-    """A locator that looks where it is told: one location for all, or one each; with log-probability 0, so nothing learns it.
+    """A locator that looks where it is told: one location for all, or one each; log-probability 0, so nothing learns.
 
     >>> location, log_prob = Given(torch.zeros(2))(torch.zeros(3, 256))
     >>> location.shape, log_prob
@@ -81,7 +81,7 @@ class Given:
 
 
 class Uniform:
-    """A locator that looks anywhere within reach, whatever it has seen; with log-probability 0, so nothing learns it."""
+    """A locator that looks anywhere within reach, whatever it has seen; log-probability 0, so nothing learns."""
 
     def __init__(self, reach: float | Float[Tensor, "*two"] = 1.0) -> None:
         self.reach = reach

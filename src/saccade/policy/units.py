@@ -11,6 +11,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -31,15 +32,15 @@ class ReinforceUnit(nn.Module, ABC):
         self.draws: list[Float[Tensor, " batch"]] | None = None
 
     @abstractmethod
-    def sample(self, parameters: Tensor | Pair, generator: Generator | None = None) -> Tensor:
+    def sample(self, parameters: Any, generator: Generator | None = None) -> Tensor:
         """A draw, without gradient."""
 
     @abstractmethod
-    def mode(self, parameters: Tensor | Pair) -> Tensor:
+    def mode(self, parameters: Any) -> Tensor:
         """What stands for the distribution in evaluation."""
 
     @abstractmethod
-    def log_prob(self, parameters: Tensor | Pair, value: Tensor) -> Float[Tensor, " batch"]:
+    def log_prob(self, parameters: Any, value: Tensor) -> Float[Tensor, " batch"]:
         """log p(value; parameters), summed over all dimensions but the first."""
 
     def forward(self, parameters: Tensor | Pair, generator: Generator | None = None) -> Tensor:
@@ -71,6 +72,9 @@ class ReinforceNormal(ReinforceUnit):
     Source: Williams 1992, section 6; Torch7 `dpnn/ReinforceNormal.lua`.
     """
 
+    log_std: Tensor
+    fixed_std: Tensor
+
     def __init__(self, std: float | Tensor | None, *, learn_std: bool = False, stochastic: bool = False) -> None:
         super().__init__(stochastic)
         if std is None:
@@ -92,17 +96,17 @@ class ReinforceNormal(ReinforceUnit):
             return parameters
         return parameters, self.log_std.exp() if hasattr(self, "log_std") else self.fixed_std
 
-    def sample(self, parameters: Tensor | Pair, generator: Generator | None = None) -> Tensor:
+    def sample(self, parameters: Any, generator: Generator | None = None) -> Tensor:
         """u + s * noise."""
         mean, std = self._split(parameters)
         noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
         return (mean + std * noise).detach()
 
-    def mode(self, parameters: Tensor | Pair) -> Tensor:
+    def mode(self, parameters: Any) -> Tensor:
         """u."""
         return self._split(parameters)[0]
 
-    def log_prob(self, parameters: Tensor | Pair, value: Tensor) -> Float[Tensor, " batch"]:
+    def log_prob(self, parameters: Any, value: Tensor) -> Float[Tensor, " batch"]:
         """-(x - u)^2 / 2 s^2 - log s - log sqrt(2 pi), summed."""
         mean, std = self._split(parameters)
         score = ((value - mean) / std).square() / 2 + std.log() + math.log(2 * math.pi) / 2
@@ -119,21 +123,23 @@ class ReinforceBernoulli(ReinforceUnit):
     Source: Williams 1992, section 4; Torch7 `dpnn/ReinforceBernoulli.lua`.
     """
 
-    def sample(self, parameters: Tensor, generator: Generator | None = None) -> Tensor:
+    def sample(self, parameters: Any, generator: Generator | None = None) -> Tensor:
         """0 or 1, of the parameters' type."""
         return torch.bernoulli(parameters.detach(), generator=generator)
 
-    def mode(self, parameters: Tensor) -> Tensor:
+    def mode(self, parameters: Any) -> Tensor:
         """p, the mean."""
         return parameters
 
-    def log_prob(self, parameters: Tensor, value: Tensor) -> Float[Tensor, " batch"]:
+    def log_prob(self, parameters: Any, value: Tensor) -> Float[Tensor, " batch"]:
         """log p where x is 1, log(1 - p) where it is 0, summed."""
         return torch.where(value > 0.5, parameters, 1 - parameters).log().flatten(1).sum(1)
 
 
 class ReinforceCategorical(ReinforceUnit):
-    """Categorical unit: x is one-hot over the last dimension with probabilities p; d log p / dp = x / p. In evaluation: p.
+    """Categorical unit: x is one-hot over the last dimension with probabilities p; d log p / dp = x / p.
+
+    In evaluation it gives p.
 
     Example:
         >>> ReinforceCategorical(stochastic=True)(torch.tensor([[0.0, 1.0, 0.0]]))
@@ -142,17 +148,17 @@ class ReinforceCategorical(ReinforceUnit):
     Source: Torch7 `dpnn/ReinforceCategorical.lua`.
     """
 
-    def sample(self, parameters: Tensor, generator: Generator | None = None) -> Tensor:
+    def sample(self, parameters: Any, generator: Generator | None = None) -> Tensor:
         """One-hot, of the parameters' type."""
         rows = parameters.detach().flatten(0, -2)
         choice = torch.multinomial(rows, 1, generator=generator)
         return torch.zeros_like(rows).scatter_(1, choice, 1).view_as(parameters)
 
-    def mode(self, parameters: Tensor) -> Tensor:
+    def mode(self, parameters: Any) -> Tensor:
         """p, the mean of the one-hot samples."""
         return parameters
 
-    def log_prob(self, parameters: Tensor, value: Tensor) -> Float[Tensor, " batch"]:
+    def log_prob(self, parameters: Any, value: Tensor) -> Float[Tensor, " batch"]:
         """log of the chosen probability, summed."""
         return (
             (parameters * value).sum(-1).log().flatten(1).sum(1)
@@ -162,7 +168,9 @@ class ReinforceCategorical(ReinforceUnit):
 
 
 class ReinforceGamma(ReinforceUnit):
-    """Gamma unit of shape k and scale t: d log p / dk = ln x - digamma(k) - ln t, d log p / dt = x / t^2 - k / t. In evaluation: k t.
+    """Gamma unit of shape k, scale t: d log p / dk = ln x - digamma(k) - ln t, d log p / dt = x / t^2 - k / t.
+
+    In evaluation it gives k t.
 
     Args:
         scale: the fixed scale t > 0; None takes a pair (k, t) as input.
@@ -190,18 +198,20 @@ class ReinforceGamma(ReinforceUnit):
         assert self.scale is not None, "a ReinforceGamma without a scale takes the pair (shape, scale)"
         return parameters, torch.full_like(parameters, self.scale)
 
-    def sample(self, parameters: Tensor | Pair, generator: Generator | None = None) -> Tensor:
+    def sample(self, parameters: Any, generator: Generator | None = None) -> Tensor:
         """A positive draw."""
         shape, scale = self._split(parameters)
-        drawn = torch._standard_gamma(shape.detach(), generator=generator) * scale.detach()
+        # torch.distributions.Gamma draws by this function too, but takes no generator.
+        drawn = torch._standard_gamma(shape.detach(), generator=generator)  # pyright: ignore[reportPrivateImportUsage]
+        drawn = drawn * scale.detach()
         return drawn.clamp(min=torch.finfo(drawn.dtype).tiny)  # a draw that underflows to 0 would have log p = -inf
 
-    def mode(self, parameters: Tensor | Pair) -> Tensor:
+    def mode(self, parameters: Any) -> Tensor:
         """k t, the mean."""
         shape, scale = self._split(parameters)
         return shape * scale
 
-    def log_prob(self, parameters: Tensor | Pair, value: Tensor) -> Float[Tensor, " batch"]:
+    def log_prob(self, parameters: Any, value: Tensor) -> Float[Tensor, " batch"]:
         """(k - 1) ln x - x / t - k ln t - ln Gamma(k), summed."""
         shape, scale = self._split(parameters)
         score = (shape - 1) * value.log() - value / scale - shape * scale.log() - torch.lgamma(shape)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float, Shaped
@@ -40,8 +40,9 @@ class RecurrentAttention(nn.Module):
     """The recurrent attention model: l_t ~ locator(h_{t-1}), g_t = glimpse(x, l_t), h_t = core(g_t, h_{t-1}).
 
     Any parts with the same interfaces will do: `glimpse(image, location) -> feature`, a core with `start(batch)` and
-    `core(feature, state) -> state`, `locator(hidden, generator) -> (location, log_prob)`, `classifier(hidden) -> logits`,
-    `baseline(hiddens) -> baselines`. Which gradients flow where is the parts' own affair: the loop cuts none.
+    `core(feature, state) -> state`, `locator(hidden, generator) -> (location, log_prob)`,
+    `classifier(hidden) -> logits`, `baseline(hiddens) -> baselines`. Which gradients flow where is the parts' own
+    affair: the loop cuts none.
 
     Convention:
         location is (x, y) in [-1, 1], x right, y down (see `SpatialGlimpse`).
@@ -63,6 +64,8 @@ class RecurrentAttention(nn.Module):
 
     Source: Mnih et al. 2014, section 3.1 and figure 1; Torch7 `rnn/RecurrentAttention.lua`.
     """
+
+    core: Any  # a module with `start`, of whatever class
 
     def __init__(
         self,
@@ -95,14 +98,14 @@ class RecurrentAttention(nn.Module):
         Args:
             image: the images, or a `Scene` that changes as it is looked at.
             num_glimpses: more or fewer than the model was built for.
-            start: "learned", "centre", "random", or the location (x, y) of the first glimpse, for all or for each image.
+            start: "learned", "centre", "random", or the location (x, y) of the first glimpse, for all or for each.
             num_rollouts: scanpaths for each image; see `Rollout` for their order.
             every_answer: classify after every glimpse rather than only after the last.
             generator: the randomness of the locations.
         """
         if num_rollouts < 1:
             raise ValueError(f"`num_rollouts` should be at least 1. Found `num_rollouts = {num_rollouts}`.")
-        scene = Still(image) if isinstance(image, Tensor) else image
+        scene: Scene = Still(image) if isinstance(image, Tensor) else image
         state = self.core.start(scene.batch_size * num_rollouts)
         hiddens, locations, log_probs = [state[0]], [], []
         for locator in self._locators(start, self.num_glimpses if num_glimpses is None else num_glimpses):
@@ -110,7 +113,8 @@ class RecurrentAttention(nn.Module):
             feature = self.glimpse(scene(hiddens[-1]), location)
             state = self.core(feature, state)
             hiddens.append(state[0])
-            locations.append(location), log_probs.append(log_prob)
+            locations.append(location)
+            log_probs.append(log_prob)
         before, after = torch.stack(hiddens[:-1]), torch.stack(hiddens[1:])
         return Rollout(
             logits=self.classifier(after if every_answer else after[-1:]),

@@ -1,7 +1,7 @@
 """Baselines: what reward to expect before a location is chosen.
 
-A baseline gives b_t for every step from h_0 .. h_{T-1}, the states *before* the locations l_1 .. l_T are drawn. It must not
-see the glimpse at l_t: a baseline that depends on the action makes the policy gradient biased.
+A baseline gives b_t for every step from h_0 .. h_{T-1}, the states *before* the locations l_1 .. l_T are drawn. It must
+not see the glimpse at l_t: a baseline that depends on the action makes the policy gradient biased.
 """
 
 import torch

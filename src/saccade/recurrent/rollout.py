@@ -10,11 +10,11 @@ from torch import Tensor
 class Rollout:
     """What was seen, where, and what it led to. Time first; index t is glimpse t + 1.
 
-    With several rollouts of B images the batch is `num_rollouts * B`, rollout by rollout: entry i looked at image i mod B.
+    With M rollouts of B images the batch is M * B, rollout by rollout: entry i looked at image i mod B.
     """
 
     logits: Float[Tensor, "answers batch classes"]
-    """Scores of the classes after each glimpse (after the last only, if `every_answer` was off); the answer is `logits[-1]`."""
+    """Scores of the classes after each glimpse (or only after the last); the answer is `logits[-1]`."""
     locations: Float[Tensor, "time batch place"]
     """Where each glimpse was taken, (x, y) in [-1, 1]."""
     log_probs: Float[Tensor, "time batch"]

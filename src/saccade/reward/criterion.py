@@ -72,7 +72,7 @@ def _listen(module: nn.Module, inputs: tuple[object, ...]) -> None:
 
 
 class VRClassReward(_RewardCriterion):
-    """Variance-reduced classification reward: trains every REINFORCE unit nested anywhere in `module`, and the baseline.
+    """Variance-reduced classification reward: trains every REINFORCE unit nested in `module`, and the baseline.
 
     R = reward_scale where the prediction is right, else 0. The loss is -mean R; its gradient is
     -(R - b) * d log p / d parameters / batch for every draw of every unit, that of mean (b - R)^2 for the baseline, and

@@ -63,8 +63,8 @@ def fit(
     """Train what a config describes and keep it in a run folder.
 
     The folder holds config.json, metrics.jsonl (a line an epoch), last.pt (to resume from), best/ (the model with the
-    least validation error, see `from_pretrained`) and, at the end, test.json. The model is chosen by validation error; the
-    test set is looked at once, after training. On a CPU a run is bit for bit the same every time, resumed or not.
+    least validation error, see `from_pretrained`) and, at the end, test.json. The model is chosen by validation error;
+    the test set is looked at once, after training. On a CPU a run is bit for bit the same every time, resumed or not.
 
     Args:
         config: the settings.
@@ -224,7 +224,7 @@ def _epoch(learner: Learner, scenes: Scenes, progress: Progress, steps: int, lis
         scenes.train, config.training.batch_size, draws["scenes"], canvas=scenes.canvas, scenes=config.data.scenes
     )
     learner.model.train()
-    sums = torch.zeros(6, device=device)
+    sums, rate = torch.zeros(6, device=device), 0.0
     for step, batch in enumerate(order, 1):
         rate = _set_learning_rate(learner, progress.step, steps)
         losses, norm = train_step(learner, batch, draws["locations"])

@@ -1,6 +1,7 @@
 """What learns: the model, its averaged copy, the losses and the optimizer, made from a config."""
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import nn
@@ -24,7 +25,7 @@ class Learner:
     @property
     def result(self) -> Attention:
         """The model to evaluate and keep: the averaged one where there is one."""
-        return self.model if self.averaged is None else self.averaged.module
+        return self.model if self.averaged is None else cast(Attention, self.averaged.module)
 
     def state_dict(self) -> dict[str, object]:
         """All that learning has changed."""

@@ -1,4 +1,4 @@
-"""Randomness: one seed a run, and from it one generator for each purpose and epoch, so that an epoch can be repeated alone."""
+"""Randomness: from a run's seed one generator for each purpose and epoch, so that an epoch can be repeated alone."""
 
 import numpy as np
 import torch

@@ -29,7 +29,7 @@ def train_step(learner: Learner, batch: Batch, generator: Generator) -> tuple[Lo
 
 @torch.no_grad()
 def cut_weights(model: nn.Module, max_norm: float) -> None:
-    """Scale the weights into every unit down to the norm `max_norm`, where they exceed it. Source: Torch7 `maxParamNorm`."""
+    """Scale the weights into every unit down to the norm `max_norm`, where they exceed it (Torch7 `maxParamNorm`)."""
     for parameter in model.parameters():
         if parameter.ndim > 1:
             parameter.copy_(parameter.renorm(2, 0, max_norm))
