@@ -8,8 +8,13 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch
+from hypothesis import settings
 
 torch.set_num_threads(1)
+
+# The same examples in every run, and no deadline: a busy machine is no failure.
+settings.register_profile("saccade", deadline=None, derandomize=True, database=None)
+settings.load_profile("saccade")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
