@@ -7,11 +7,12 @@ import dataclasses
 from typing import Literal
 
 import torch
-from jaxtyping import Int64, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
 
-from .placement import Clutter, Size, centre, draw_clutter, draw_place
+from .placement import Size, centre, draw_clutter, draw_place
 from .records import Images, InMemory
+from .render import render
 
 PIECE = 8  # pixels: the side of a distractor in DeepMind's rule
 CHUNK = 1000  # scenes drawn together by `fixed`; another number draws other scenes
@@ -87,40 +88,7 @@ def _cluttered(
     _check_piece(image, piece)
     place = draw_place((len(image),), _sides(image), size, generator)
     clutter = draw_clutter((len(image), distractors), len(pool), piece, _sides(image), size, generator)
-    return render(image, size, place, clutter, pool.read(clutter.source.flatten()), piece)
-
-
-def render(
-    image: UInt8[Tensor, "batch channels height width"],
-    size: Size,
-    place: Int64[Tensor, "batch 2"],
-    clutter: Clutter | None = None,
-    others: UInt8[Tensor, "pieces channels height width"] | None = None,
-    piece: int = PIECE,
-) -> UInt8[Tensor, "batch channels tall wide"]:
-    """Render the scenes that were drawn: every image at its `place`, and pieces of `others`, the clutter's sources.
-
-    Saturating sums of pixels that are never negative do not depend on their order, so the image may come first.
-    """
-    (batch, channels, height, width), (tall, wide) = image.shape, size
-    canvas = image.new_zeros(batch, channels, tall * wide)
-    canvas.scatter_(-1, _pixels(place, (height, width), wide, channels), image.flatten(-2))
-    if clutter is not None and others is not None:
-        cuts = _pixels(clutter.cut.flatten(0, 1), (piece, piece), width, channels)
-        pieces = others.flatten(-2).gather(-1, cuts).unflatten(0, clutter.source.shape)
-        for k in range(clutter.source.shape[1]):  # over the distractors, which may overlap; never over the batch
-            pixels = _pixels(clutter.place[:, k], (piece, piece), wide, channels)
-            below = canvas.gather(-1, pixels)
-            canvas.scatter_(-1, pixels, below + torch.minimum(pieces[:, k], 255 - below))
-    return canvas.unflatten(-1, size)
-
-
-def _pixels(place: Int64[Tensor, "b 2"], size: Size, stride: int, channels: int) -> Int64[Tensor, "b channels area"]:
-    """Return where the pixels of a rectangle at `place` lie in a flat image whose rows are `stride` pixels long."""
-    x, y = torch.arange(size[1], device=place.device), torch.arange(size[0], device=place.device)
-    inside = (y[:, None] * stride + x).flatten()
-    corner = place[:, 1] * stride + place[:, 0]
-    return (corner[:, None] + inside)[:, None].expand(-1, channels, -1)
+    return render(image, size, place, clutter, pool.read(clutter.source.flatten()))
 
 
 def _sides(image: Tensor) -> Size:

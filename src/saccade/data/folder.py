@@ -45,7 +45,7 @@ def load_folder(
     files, looks = _look_through(list_files(folder), unreadable)
     shape = _shape(files, looks, resize, image_size, colour)
     classes = tuple(sorted({file.label for file in files}))
-    if len(classes) < 2:
+    if len(classes) == 1:
         raise ValueError(f"`{folder}` should hold images of at least 2 classes. Found only `{classes[0]}`.")
     label = torch.tensor([classes.index(file.label) for file in files])
     names = {file.split for file in files if file.split}

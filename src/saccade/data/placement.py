@@ -19,6 +19,7 @@ class Clutter:
     source: Int64[Tensor, "batch distractors"]
     cut: Int64[Tensor, "batch distractors 2"]
     place: Int64[Tensor, "batch distractors 2"]
+    piece: int  # pixels: side of the square pieces
 
 
 def draw_place(
@@ -40,6 +41,7 @@ def draw_clutter(
         source=torch.randint(pool, shape, generator=generator, device=generator.device),
         cut=draw_place(shape, (piece, piece), image, generator),
         place=draw_place(shape, (piece, piece), canvas, generator),
+        piece=piece,
     )
 
 
