@@ -12,7 +12,7 @@ help:
 	@echo "make clean   remove .venv and what the checks left; runs stay"
 
 demo: .venv/installed-core
-	$(BIN)/saccade train digits --folder runs/digits --overwrite
+	$(BIN)/saccade train digits --overwrite
 
 test: style types check
 

@@ -15,6 +15,8 @@ Mnih, Heess, Graves, Kavukcuoglu, Recurrent Models of Visual Attention, NIPS 201
 import importlib
 from typing import TYPE_CHECKING
 
+from saccade import config as config
+
 if TYPE_CHECKING:
     from saccade.config import Config as Config
     from saccade.glimpse.network import GlimpseNetwork as GlimpseNetwork
