@@ -36,3 +36,54 @@ def _slow_corner(location: float, travel: int) -> int:
     """Where a window begins in the padded image, along one axis."""
     travel = max(0, travel)
     return math.floor(min(max((location + 1) / 2 * travel, 0), travel))
+
+
+def roll_out(model, image: Tensor, generator, *, num_glimpses: int, num_rollouts: int = 1, start: Tensor | None = None):
+    """Look at images step by step, every image written out for every rollout: a dictionary of lists over time."""
+    image = torch.cat([image] * num_rollouts)
+    state = model.core.start(len(image))
+    seen = {name: [] for name in ("logits", "locations", "log_probs", "baselines", "hiddens")}
+    for t in range(num_glimpses):
+        seen["baselines"].append(model.baseline(state[0].unsqueeze(0)).squeeze(0))
+        if t == 0 and start is not None:
+            location, log_prob = start, torch.zeros(len(image))
+        else:
+            location, log_prob = model.locator(state[0], generator)
+        state = model.core(model.glimpse(image, location), state)
+        seen["locations"].append(location)
+        seen["log_probs"].append(log_prob)
+        seen["hiddens"].append(state[0])
+        seen["logits"].append(model.classifier(state[0]))
+    return {name: torch.stack(values) for name, values in seen.items()}
+
+
+def wilson_interval(wrong: int, n: int) -> tuple[float, float]:
+    """The fractions p that lie 1.96 standard errors from wrong / n: (p - wrong / n)^2 = z^2 p (1 - p) / n."""
+    z2 = 1.959964**2
+    a, b, c = 1 + z2 / n, -(2 * wrong / n + z2 / n), (wrong / n) ** 2
+    root = math.sqrt(b * b - 4 * a * c)
+    return (-b - root) / (2 * a), (-b + root) / (2 * a)
+
+
+def averaged(weights: list[Tensor], decay: float) -> Tensor:
+    """The exponential moving average of successive weights, which begins at the first."""
+    mean = weights[0]
+    for weight in weights[1:]:
+        mean = decay * mean + (1 - decay) * weight
+    return mean
+
+
+def slow_scenes(image: Tensor, size: tuple[int, int], place: Tensor, clutter, pool: Tensor) -> Tensor:
+    """DeepMind's clutter as it is written: per scene and per pixel, distractors first, clamp, then the image, clamp."""
+    canvas = torch.zeros(len(image), image.shape[1], *size, dtype=torch.int64)
+    for b in range(len(image)):
+        for k in range(clutter.source.shape[1]):
+            (cut_x, cut_y), (x, y) = clutter.cut[b, k].tolist(), clutter.place[b, k].tolist()
+            for j in range(clutter.piece):
+                for i in range(clutter.piece):
+                    canvas[b, :, y + j, x + i] += pool[clutter.source[b, k], :, cut_y + j, cut_x + i]
+        canvas[b] = canvas[b].clamp(max=255)
+        x, y = place[b].tolist()
+        canvas[b, :, y : y + image.shape[2], x : x + image.shape[3]] += image[b]
+        canvas[b] = canvas[b].clamp(min=0, max=255)
+    return canvas.to(torch.uint8)

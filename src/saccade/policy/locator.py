@@ -75,7 +75,7 @@ class Given:
     def __call__(self, hidden: Float[Tensor, "batch hidden"], generator: Generator | None = None) -> Located:
         """The given location, repeated for several rollouts."""
         batch = len(hidden)
-        location = self.location.to(hidden.device)
+        location = self.location.to(hidden.device, torch.promote_types(hidden.dtype, torch.float32))
         location = location.expand(batch, 2) if location.ndim == 1 else location.repeat(batch // len(location), 1)
         return location, torch.zeros(batch, device=hidden.device)
 

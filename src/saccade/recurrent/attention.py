@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from itertools import chain, repeat
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Shaped
@@ -15,6 +15,7 @@ from saccade.recurrent.rollout import Rollout
 Start = str | Float[Tensor, "*batch 2"]
 
 
+@runtime_checkable
 class Scene(Protocol):
     """What is looked at: `batch_size` images that may change with what the agent has in mind."""
 
@@ -81,7 +82,7 @@ class RecurrentAttention(nn.Module):
         self.glimpse, self.core, self.locator = glimpse, core, locator
         self.classifier, self.baseline = classifier, baseline or NoBaseline()
         self.num_glimpses, self.start = num_glimpses, start
-        self._locators(None, 1)
+        self._locators(None, num_glimpses)
 
     def forward(
         self,
@@ -106,6 +107,7 @@ class RecurrentAttention(nn.Module):
         if num_rollouts < 1:
             raise ValueError(f"`num_rollouts` should be at least 1. Found `num_rollouts = {num_rollouts}`.")
         scene: Scene = Still(image) if isinstance(image, Tensor) else image
+        _check_start(start, scene.batch_size, num_rollouts)
         state = self.core.start(scene.batch_size * num_rollouts)
         hiddens, locations, log_probs = [state[0]], [], []
         for locator in self._locators(start, self.num_glimpses if num_glimpses is None else num_glimpses):
@@ -142,3 +144,12 @@ class RecurrentAttention(nn.Module):
                 f"`start` should be 'learned', 'centre', 'random' or a location. Found `start = {start!r}`."
             )
         return chain([first], repeat(self.locator, num_glimpses - 1))
+
+
+def _check_start(start: Start | None, images: int, num_rollouts: int) -> None:
+    """Refuse given locations that are neither one for all, nor one an image, nor one a rollout."""
+    if isinstance(start, Tensor) and start.shape not in ((2,), (images, 2), (images * num_rollouts, 2)):
+        raise ValueError(
+            f"`start` should be one location (x, y), or one for each of the {images} images. "
+            f"Found the shape {tuple(start.shape)}."
+        )
