@@ -21,7 +21,7 @@ def foveate(
     size: Size,
     depth: int,
     scale: float,
-) -> Float[Tensor, "batch depth*channels h w"]:
+) -> Float[Tensor, "batch {depth}*channels h w"]:
     """Patches of growing windows around each location, all `size` pixels, fine scale first.
 
     A batch of M times as many locations as images looks at every image M times: location i at image i mod B.
@@ -54,7 +54,8 @@ def read_window(
 ) -> Float[Tensor, "batch channels h w"]:
     """The window that begins at pixel `corner` (x, y), brought down to `size` by its taps."""
     (row_taps, row_weights), (column_taps, column_weights) = (
-        taps(after, before, pooled, corner.device) for after, before in zip(size, window, strict=True)
+        taps(after, before, pooled, corner.device, torch.float32 if image.dtype == torch.uint8 else image.dtype)
+        for after, before in zip(size, window, strict=True)
     )
     (height, rows_each), (width, columns_each) = row_taps.shape, column_taps.shape
     pixels = read_pixels(image, corner[:, 1:] + row_taps.flatten(), corner[:, :1] + column_taps.flatten())
@@ -64,7 +65,7 @@ def read_window(
     blocks = pixels.unflatten(-1, (width, columns_each)).unflatten(-3, (height, rows_each))
     if pooled:
         return blocks.mean(dim=(-3, -1))
-    return torch.einsum("bcytxs,yt,xs->bcyx", blocks, row_weights.to(pixels.dtype), column_weights.to(pixels.dtype))
+    return torch.einsum("bcytxs,yt,xs->bcyx", blocks, row_weights, column_weights)
 
 
 def read_pixels(
@@ -87,7 +88,7 @@ def read_pixels(
 
 @lru_cache(maxsize=64)
 def taps(
-    size: int, window: int, pooled: bool, device: torch.device
+    size: int, window: int, pooled: bool, device: torch.device, dtype: torch.dtype
 ) -> tuple[Int64[Tensor, "size taps"], Float[Tensor, "size taps"]]:
     """Along one axis: which pixels of the window make each of `size` pixels, and with which weights.
 
@@ -95,13 +96,13 @@ def taps(
     position = i * (window - 1) / (size - 1), as in Torch7's `SpatialReSampling` (`align_corners=True` today).
     """
     if window == size:
-        return torch.arange(size, device=device).view(size, 1), torch.ones(size, 1, device=device)
+        return torch.arange(size, device=device).view(size, 1), torch.ones(size, 1, device=device, dtype=dtype)
     if pooled:
         each = window // size
         offsets = torch.arange(window, device=device).view(size, each)
-        return offsets, torch.full((size, each), 1 / each, device=device)
+        return offsets, torch.full((size, each), 1 / each, device=device, dtype=dtype)
     position = torch.arange(size, dtype=torch.float64) * ((window - 1) / max(1, size - 1))
     first = position.floor().clamp(max=max(0, window - 2))
     fraction = (position - first).clamp(max=1)
     offsets = torch.stack([first, (first + 1).clamp(max=window - 1)], dim=1).long()
-    return offsets.to(device), torch.stack([1 - fraction, fraction], dim=1).to(device, torch.float32)
+    return offsets.to(device), torch.stack([1 - fraction, fraction], dim=1).to(device, dtype)

@@ -51,7 +51,7 @@ class SpatialGlimpse(nn.Module):
 
     def forward(
         self, image: Shaped[Tensor, "*images channels height width"], location: Float[Tensor, "*batch 2"]
-    ) -> Float[Tensor, "*batch depth*channels h w"]:
+    ) -> Float[Tensor, "*batch {self.depth}*channels h w"]:
         """The glimpse of each image at its location: batched or single; M * B locations look M times at B images."""
         single = image.ndim == 3
         if single:
