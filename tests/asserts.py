@@ -1,3 +1,12 @@
+"""Properties: one function each, so that a test reads as what it claims."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
 # What makes the host wait for a GPU: reading a value, an output whose size depends on values, a constant sent there.
 HOST_SYNCS = {"_local_scalar_dense", "is_nonzero", "item", "nonzero", "masked_select", "unique", "equal", "lift_fresh"}
 
