@@ -1,7 +1,6 @@
 """What every test gets: one thread, and a plain word where the real MNIST files are missing."""
 
 import os
-from pathlib import Path
 
 # Two threads on a busy machine with two cores are many times slower than one. Set before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -24,9 +23,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("mnist"):
             item.add_marker(skip)
-
-
-@pytest.fixture(scope="session")
-def root() -> Path:
-    """The checkout."""
-    return Path(__file__).parents[1]
