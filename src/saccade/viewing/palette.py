@@ -1,0 +1,52 @@
+"""What pictures are drawn with: a few colours, one typeface, and lines without steps."""
+
+import unicodedata
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL.ImageFont import FreeTypeFont
+
+Colour = tuple[int, int, int]
+
+PAPER: Colour = (255, 255, 255)
+INK: Colour = (28, 33, 40)
+QUIET: Colour = (104, 112, 124)
+FAINT: Colour = (226, 229, 233)
+BEYOND: Colour = (203, 208, 214)
+"""Outside the image, where the model sees 0."""
+PATH: Colour = (255, 205, 60)
+RIGHT: Colour = (15, 118, 110)
+WRONG: Colour = (190, 50, 40)
+SCALES: tuple[Colour, ...] = ((255, 122, 41), (34, 178, 166), (96, 140, 240), (190, 110, 205))
+"""One for each scale, fine first; light enough for black images, dark enough for white ones with their dark rim."""
+FALLBACKS = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msyh.ttc")
+
+
+def scale_colour(scale: int) -> Colour:
+    """The colour of a scale, 0 the finest."""
+    return SCALES[scale % len(SCALES)]
+
+
+def readable(text: str) -> str:
+    """Text without accents, which pillow's own typeface lacks.
+
+    >>> readable("Bärin")
+    'Barin'
+    """
+    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+
+
+@lru_cache(maxsize=64)
+def typeface(size: int, plain: bool = True) -> "FreeTypeFont":
+    """Pillow's own typeface in pixels; for letters beyond ASCII one of the system's, where there is one."""
+    from PIL import ImageFont
+
+    for name in () if plain else FALLBACKS:
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont), "pillow should be built with FreeType, as its wheels are"
+    return font

@@ -1,0 +1,118 @@
+"""What stands beside the image: the glimpse as the model sees it, the probabilities, the answer."""
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from saccade.viewing.ink import beside, enlarged, shortened, smoothly, stacked, to_picture, width, write, zoom_to
+from saccade.viewing.look import Look
+from saccade.viewing.palette import FAINT, INK, PAPER, QUIET, RIGHT, WRONG, scale_colour
+from saccade.viewing.scene import BADGE, draw_badges
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+    from PIL.ImageDraw import ImageDraw as Pen
+
+SMALL, NORMAL, LARGE = 17, 19, 40  # pixels: heights of words
+BAR = 26  # pixels: the height of a line of bars
+GAP, RIM = 8, 3  # pixels: between patches, around them
+PATCH, PER_ROW = 88, 4  # pixels: the longer side of a patch that is alone; patches in a row
+
+
+def heading(number: int, room: int) -> "Picture":
+    """The number of a glimpse in its badge."""
+    from PIL import Image
+
+    sheet = Image.new("RGB", (room, BADGE), PAPER)
+    draw_badges(sheet, [((BADGE / 2, BADGE / 2 - 0.5), str(number))])
+    return sheet
+
+
+def stack(look: Look, step: int, room: int) -> "Picture":
+    """The patches of one glimpse as the model sees them, fine first, each framed in the colour of its box."""
+    patches = look.glimpses[step]
+    per_row = min(len(patches), PER_ROW)
+    zoom = zoom_to(
+        (patches.shape[-2], patches.shape[-1]), min(PATCH, (room - GAP * (per_row - 1)) // per_row - 2 * RIM)
+    )
+    framed = [_framed(enlarged(to_picture(patch), zoom), scale) for scale, patch in enumerate(patches)]
+    return stacked([beside(framed[i : i + per_row], GAP) for i in range(0, len(framed), per_row)], GAP)
+
+
+def _framed(patch: "Picture", scale: int) -> "Picture":
+    from PIL import ImageOps
+
+    return ImageOps.expand(patch, RIM, scale_colour(scale))
+
+
+def leading(look: Look, rows: int) -> list[int]:
+    """The answer, the label and the classes that were likeliest at any time, `rows` in all, the answer first."""
+    ever = look.probabilities.amax(0)
+    ever[look.probabilities[-1].argmax()] = 3
+    if look.label in look.classes:
+        ever[look.classes.index(look.label)] += 2
+    chosen = ever.argsort(descending=True, stable=True)[:rows].tolist()
+    return sorted(chosen, key=lambda c: -float(look.probabilities[-1, c]))
+
+
+def bars(look: Look, step: int, rows: int, room: int) -> "Picture":
+    """The probabilities of the leading classes after one glimpse; the likeliest now is the dark one."""
+    from PIL import Image
+
+    sheet = Image.new("RGB", (room, rows * BAR), PAPER)
+    classes = leading(look, rows)
+    names = [shortened(look.classes[c], SMALL, int(room * 0.4)) for c in classes]
+    left = max(width(name, SMALL) for name in names) + GAP
+    right = room - width("100 %", SMALL) - GAP
+    now = int(look.probabilities[step].argmax())
+    smoothly(sheet, partial(_bars, look=look, step=step, classes=classes, span=(left, right), now=now))
+    for row, (c, name) in enumerate(zip(classes, names, strict=True)):
+        middle, colour = (row + 0.5) * BAR, INK if c == now else QUIET
+        write(sheet, (0, middle), name, SMALL, colour, "lm")
+        write(sheet, (room, middle), f"{100 * float(look.probabilities[step, c]):.0f} %", SMALL, colour, "rm")
+    return sheet
+
+
+def _bars(pen: "Pen", times: int, look: Look, step: int, classes: list[int], span: tuple[int, int], now: int) -> None:
+    for row, c in enumerate(classes):
+        top, bottom, (left, right) = (row * BAR + 7) * times, (row * BAR + BAR - 7) * times, span
+        pen.rounded_rectangle([left * times, top, right * times, bottom], 5 * times, fill=FAINT)
+        end = left + (right - left) * float(look.probabilities[step, c])
+        if end - left >= 1:
+            colour = INK if c == now else (160, 167, 177)
+            pen.rounded_rectangle([left * times, top, end * times, bottom], 5 * times, fill=colour)
+
+
+def verdict(look: Look, room: int) -> "Picture":
+    """The answer and its probability, and, where the label is known, a tick or a cross and the word."""
+    from PIL import Image
+
+    sheet = Image.new("RGB", (room, LARGE + 3 * NORMAL), PAPER)
+    left = 0
+    if look.right is not None:
+        smoothly(sheet, partial(_tick if look.right else _cross, top=8))
+        left = 40
+    percent = f"{100 * look.probability:.1f} %"
+    answer = shortened(look.answer, LARGE, room - left - width(percent, NORMAL) - GAP)
+    write(sheet, (left, LARGE), answer, LARGE, INK, "ls")
+    write(sheet, (left + width(answer, LARGE) + GAP, LARGE), percent, NORMAL, QUIET, "ls")
+    words, colour = _words(look)
+    write(sheet, (0, LARGE + 12), shortened(words, NORMAL, room), NORMAL, colour)
+    return sheet
+
+
+def _words(look: Look) -> tuple[str, tuple[int, int, int]]:
+    """What is to be said beneath the answer."""
+    if look.right is None:
+        return look.name, QUIET
+    return ("right", RIGHT) if look.right else (f"wrong: it is {look.label}", WRONG)
+
+
+def _tick(pen: "Pen", times: int, top: int) -> None:
+    points = [(1, 17), (10, 27), (27, 4)]
+    pen.line([((x + 2) * times, (y + top) * times) for x, y in points], (*RIGHT, 255), 5 * times, joint="curve")
+
+
+def _cross(pen: "Pen", times: int, top: int) -> None:
+    for (a, b), (c, d) in (((3, 4), (25, 26)), ((25, 4), (3, 26))):
+        line = [(a * times, (b + top) * times), (c * times, (d + top) * times)]
+        pen.line(line, (*WRONG, 255), 5 * times)

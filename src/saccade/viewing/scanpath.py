@@ -1,0 +1,76 @@
+"""`picture`: scanpaths drawn step by step, one look or many, with pillow alone."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from saccade.viewing.ink import beside, stacked, width, write
+from saccade.viewing.look import Look
+from saccade.viewing.palette import PAPER, QUIET, scale_colour
+from saccade.viewing.panels import SMALL, bars, heading, stack, verdict
+from saccade.viewing.scene import Frame, draw_boxes, draw_numbered_path, draw_path, roomy_frame, scene, snug_frame
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+MARGIN = 36  # pixels around the page
+NARROWEST = 120  # pixels: a column whose image is narrow
+PER_ROW = 8  # glimpses in a row, before the next begins
+
+
+def picture(looks: Look | Sequence[Look]) -> "Picture":
+    """Draw where the model looked, what it saw there, and what it thought after each glimpse; several looks as rows."""
+    looks = [looks] if isinstance(looks, Look) else list(looks)
+    if not looks:
+        raise ValueError("There should be at least one look to draw. Found none.")
+    cell, lines = (184, 5) if len(looks) == 1 else (152, 3)
+    rows = [_row(look, roomy_frame(_alike(looks, look), cell), lines) for look in looks]
+    return _bordered(stacked([*rows, _legend(looks[0])], 34))
+
+
+def _alike(looks: list[Look], look: Look) -> list[Look]:
+    """The looks at images of the same size."""
+    return [other for other in looks if other.image.shape[1:] == look.image.shape[1:]]
+
+
+def _row(look: Look, frame: Frame, lines: int) -> "Picture":
+    """One look: the whole path and the answer, then a column for each glimpse."""
+    columns = [_column(look, step, frame, lines) for step in range(len(look.boxes))]
+    bands = [beside(columns[i : i + PER_ROW], 22) for i in range(0, len(columns), PER_ROW)]
+    return beside([_overview(look, round(1.4 * max(frame.size))), stacked(bands, 26)], 44)
+
+
+def _overview(look: Look, room: int) -> "Picture":
+    """The path over the image, and what came of it."""
+    frame = snug_frame(look, room)
+    panel = scene(look, frame)
+    draw_numbered_path(panel, look, frame)
+    return stacked([panel, verdict(look, max(panel.width, room))], 14)
+
+
+def _column(look: Look, step: int, frame: Frame, lines: int) -> "Picture":
+    """One glimpse: its boxes, its patches, what the model then thought."""
+    panel = scene(look, frame)
+    draw_boxes(panel, look, step, frame)
+    draw_path(panel, look, step + 1, frame)
+    room = max(panel.width, NARROWEST)
+    return stacked([heading(step + 1, room), panel, stack(look, step, room), bars(look, step, lines, room)], 12)
+
+
+def _legend(look: Look) -> "Picture":
+    """The colours, and how much of the image each stands for."""
+    from PIL import Image
+
+    page = Image.new("RGB", (900, SMALL + 6), PAPER)
+    left = 0
+    for scale, (x0, y0, x1, y1) in enumerate(look.boxes[0].tolist()):
+        page.paste(scale_colour(scale), (left, 3, left + 16, 19))
+        words = f"{x1 - x0} x {y1 - y0} pixels"
+        write(page, (left + 24, 2), words, SMALL, QUIET)
+        left += width(words, SMALL) + 56
+    return page
+
+
+def _bordered(page: "Picture") -> "Picture":
+    from PIL import ImageOps
+
+    return ImageOps.expand(page, MARGIN, PAPER)

@@ -1,0 +1,161 @@
+"""The image with what lies beyond it, the boxes of a glimpse on it, and the path over it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+
+from saccade.viewing.ink import enlarged, smoothly, to_picture, width, write, zoom_to
+from saccade.viewing.look import Look
+from saccade.viewing.palette import BEYOND, INK, PAPER, PATH, scale_colour
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+    from PIL.ImageDraw import ImageDraw as Pen
+
+Point = tuple[float, float]
+BADGE = 24  # pixels: the height of a number on the path
+WIDTH = 3  # pixels: of the path
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Where an image's pixels are on a panel.
+
+    Convention:
+        points are (x, y); the image's pixel (0, 0) covers the square between the points (0, 0) and (1, 1).
+    """
+
+    image_size: tuple[int, int]
+    """Height and width of the image in pixels."""
+    beyond: tuple[int, int]
+    """Pixels (x, y) shown beyond the image, on each side."""
+    zoom: float
+    """Pixels of the panel for one of the image."""
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height of the panel."""
+        (height, wide), (x, y) = self.image_size, self.beyond
+        return round((wide + 2 * x) * self.zoom), round((height + 2 * y) * self.zoom)
+
+    def place(self, point: Point) -> Point:
+        """Where a point of the image is on the panel."""
+        return (point[0] + self.beyond[0]) * self.zoom, (point[1] + self.beyond[1]) * self.zoom
+
+
+def snug_frame(look: Look, room: int) -> Frame:
+    """The image alone, its longer side about `room` pixels."""
+    size = look.image.shape[1], look.image.shape[2]
+    return Frame(size, (0, 0), zoom_to(size, room))
+
+
+def roomy_frame(looks: Sequence[Look], room: int) -> Frame:
+    """One frame for looks at images of one size, with what their boxes cover beyond it, up to a quarter of a side."""
+    height, wide = looks[0].image.shape[1:]
+    boxes = torch.cat([look.boxes.flatten(0, 1) for look in looks])
+    over = torch.maximum(-boxes[:, :2], boxes[:, 2:] - torch.tensor([wide, height])).amax(0).tolist()
+    x, y = (min(max(0, pixels), side // 4) for pixels, side in zip(over, (wide, height), strict=True))
+    return Frame((height, wide), (x, y), zoom_to((height + 2 * y, wide + 2 * x), room))
+
+
+def scene(look: Look, frame: Frame) -> "Picture":
+    """The image alone on its panel."""
+    from PIL import Image
+
+    panel = Image.new("RGB", frame.size, BEYOND)
+    x, y = frame.place((0, 0))
+    panel.paste(enlarged(to_picture(look.image), frame.zoom), (round(x), round(y)))
+    return panel
+
+
+def draw_boxes(panel: "Picture", look: Look, step: int, frame: Frame) -> None:
+    """The window of every scale of one glimpse, coarse first, each with a dark rim; the finest has the widest line."""
+    from PIL import ImageDraw
+
+    pen = ImageDraw.Draw(panel, "RGBA")
+    for scale in reversed(range(look.boxes.shape[1])):
+        x0, y0, x1, y1 = look.boxes[step, scale].tolist()
+        (left, top), (right, bottom) = frame.place((x0, y0)), frame.place((x1, y1))
+        half = 1 if scale else 2
+        corners = (round(left), round(top), round(right) - 1, round(bottom) - 1)
+        pen.rectangle(_grown(corners, half + 1), outline=(0, 0, 0, 150), width=2 * half + 2)
+        pen.rectangle(_grown(corners, half), outline=scale_colour(scale), width=2 * half)
+
+
+def draw_path(panel: "Picture", look: Look, steps: int, frame: Frame) -> None:
+    """The centres of the first `steps` glimpses, joined: a dot where the last is."""
+    points = [frame.place(point) for point in centres(look)[:steps]]
+    smoothly(panel, partial(_line, points=points, dot=3.5))
+
+
+def draw_numbered_path(panel: "Picture", look: Look, frame: Frame) -> None:
+    """The centres of all glimpses, joined and numbered; one badge for those that lie too close together."""
+    points = [frame.place(point) for point in centres(look)]
+    smoothly(panel, partial(_line, points=points, dot=0.0))
+    draw_badges(panel, _grouped(points))
+
+
+def draw_badges(panel: "Picture", groups: list[tuple[Point, str]]) -> None:
+    """Numbers in dark pills."""
+    smoothly(panel, partial(_badges, groups=groups))
+    for point, numbers in groups:
+        write(panel, point, numbers, 17, PAPER, "mm")
+
+
+def centres(look: Look) -> list[Point]:
+    """The middle of the finest window of each glimpse, in pixels of the image."""
+    return [((x0 + x1) / 2, (y0 + y1) / 2) for x0, y0, x1, y1 in look.boxes[:, 0].tolist()]
+
+
+def _grown(corners: tuple[int, int, int, int], by: int) -> tuple[int, int, int, int]:
+    """A rectangle of pixels, `by` pixels larger on each side."""
+    left, top, right, bottom = corners
+    return left - by, top - by, right + by, bottom + by
+
+
+def _line(pen: "Pen", times: int, points: list[Point], dot: float) -> None:
+    """The path, light with a dark rim, so that it shows on any image."""
+    path = [(x * times, y * times) for x, y in points]
+    (x, y), radius = path[-1], dot * times
+    for colour, rim in (((0, 0, 0, 190), times), ((*PATH, 255), 0)):
+        pen.line(path, colour, WIDTH * times + 2 * rim, joint="curve")
+        if dot:
+            pen.circle((x, y), radius + rim, colour)
+
+
+def _badges(pen: "Pen", times: int, groups: list[tuple[Point, str]]) -> None:
+    """A dark pill with a light rim under each number."""
+    for (x, y), numbers in groups:
+        half = max(BADGE, width(numbers, 17) + 12) / 2
+        box = [(x - half) * times, (y - BADGE / 2) * times, (x + half) * times, (y + BADGE / 2) * times]
+        pen.rounded_rectangle(box, BADGE / 2 * times, fill=(*INK, 255), outline=(255, 255, 255, 255), width=2 * times)
+
+
+def _grouped(points: list[Point]) -> list[tuple[Point, str]]:
+    """Points that are a badge apart, each with the numbers of all points that are closer to it than that."""
+    groups: list[tuple[Point, list[int]]] = []
+    for number, (x, y) in enumerate(points, 1):
+        near = [numbers for (u, v), numbers in groups if (x - u) ** 2 + (y - v) ** 2 < BADGE**2]
+        if near:
+            near[0].append(number)
+        else:
+            groups.append(((x, y), [number]))
+    return [(point, _runs(numbers)) for point, numbers in groups]
+
+
+def _runs(numbers: list[int]) -> str:
+    """Numbers in short.
+
+    >>> _runs([1, 2, 3, 5, 7, 8])
+    '1-3 5 7 8'
+    """
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return " ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else " ".join(map(str, run)) for run in runs)
