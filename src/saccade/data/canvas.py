@@ -4,7 +4,6 @@ Everything is integer arithmetic on uint8 pixels, so that a scene is the same on
 """
 
 import dataclasses
-from typing import Literal
 
 import torch
 from jaxtyping import UInt8
@@ -113,7 +112,9 @@ def _check_piece(image: Tensor, piece: int) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Canvas:
-    """How the images of a batch are shown: `kind`, `size` (height, width) in pixels, and the number of `distractors`.
+    """How the images of a batch are shown: on a canvas of `size` (height, width) in pixels, with `distractors` pieces.
+
+    `kind` is `centred`, `translated` or `cluttered`, as the functions of these names do it.
 
     Raises:
         ValueError: if `kind` is unknown, `size` is empty, or `distractors` does not fit `kind`.
@@ -123,7 +124,7 @@ class Canvas:
         Canvas(kind='cluttered', size=(60, 60), distractors=4)
     """
 
-    kind: Literal["centred", "translated", "cluttered"]
+    kind: str
     size: Size
     distractors: int = 0
 

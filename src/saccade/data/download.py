@@ -3,6 +3,7 @@
 import hashlib
 import os
 import tempfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def _download_file(path: Path, md5: str, fetch: Fetch) -> None:
                 os.replace(aside, path)  # atomic: nobody ever sees half a file
                 return
             reasons.append("a file of other content")
-        except (OSError, EOFError, ValueError) as error:  # requests' errors are OSErrors
+        except (OSError, EOFError, zlib.error) as error:  # requests' errors are OSErrors
             reasons.append(type(error).__name__)
         finally:
             aside.unlink(missing_ok=True)

@@ -6,14 +6,13 @@ import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import torch
 
 from .layout import File, list_files
 from .on_disk import Cache, OnDisk, decode_all
-from .picture import Decoder, Resize, open_picture
+from .picture import Decoder, open_picture
 from .records import Dataset, Images, InMemory
 from .split import divide
 
@@ -26,16 +25,17 @@ def load_folder(
     validation: float = 1 / 6,
     test: float = 0.2,
     split_seed: int = 0,
-    resize: Resize = "refuse",
+    resize: str = "refuse",
     image_size: tuple[int, int] = (0, 0),
-    colour: Literal["auto", "grey", "rgb"] = "auto",
-    unreadable: Literal["refuse", "skip"] = "refuse",
+    colour: str = "auto",
+    unreadable: str = "refuse",
     memory: float = 4.0,
 ) -> Dataset:
     """Return the images of a folder, one subfolder per class, below train/, val/ and test/ where there are such.
 
     A split without a folder is held out of the training images. `image_size` is (height, width) in pixels, zeros take
-    the first image's; `memory` is in gibibytes: a larger set is decoded as it is read, through a cache of that size.
+    the first image's. `resize` is refuse, pad, crop or stretch; `colour` is auto, grey or rgb; `unreadable` is
+    refuse or skip. A set larger than `memory` gibibytes is decoded as it is read, through a cache of that size.
 
     Raises:
         ValueError: if a subfolder, an image or an option is not what it should be.

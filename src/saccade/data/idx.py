@@ -4,8 +4,8 @@ import gzip
 import math
 import struct
 import zlib
+from io import BufferedIOBase
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
@@ -30,12 +30,12 @@ def read_idx(path: Path, dims: int) -> np.ndarray:
         raise ValueError(f"`{path}` should be a whole gzip file. Found it corrupt ({error}).") from None
 
 
-def open_plain(path: Path) -> BinaryIO:
+def open_plain(path: Path) -> BufferedIOBase:
     """Open a file for reading, through gzip where its name ends in .gz."""
-    return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")  # type: ignore[return-value]
+    return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
 
 
-def _parse(file: BinaryIO, dims: int) -> np.ndarray:
+def _parse(file: BufferedIOBase, dims: int) -> np.ndarray:
     """Return the array in an open idx file; the `ValueError` says what was found instead."""
     magic = file.read(4)
     if magic != bytes([0, 0, 8, dims]):
@@ -54,7 +54,7 @@ def _parse(file: BinaryIO, dims: int) -> np.ndarray:
     return np.frombuffer(content, dtype=np.uint8).reshape(shape)
 
 
-def _read_at_most(file: BinaryIO, size: int) -> bytearray:
+def _read_at_most(file: BufferedIOBase, size: int) -> bytearray:
     """Return the next `size` bytes, or what is left of the file; memory grows with what is there, not with `size`."""
     content = bytearray()
     while len(content) < size and (chunk := file.read(min(_CHUNK, size - len(content)))):

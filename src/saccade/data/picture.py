@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -12,15 +12,13 @@ from torch import Tensor
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-Resize = Literal["refuse", "pad", "crop", "stretch"]
-
 
 @dataclasses.dataclass(frozen=True)
 class Decoder:
     """From an image file to a tensor of `shape` (channels, height, width); `resize` is for files of another size."""
 
     shape: tuple[int, int, int]
-    resize: Resize = "refuse"
+    resize: str = "refuse"
 
     def __call__(self, path: Path) -> UInt8[Tensor, "channels height width"]:
         """Return the pixels of the image at `path`.
@@ -81,7 +79,7 @@ def _eight_bits(pixels: np.ndarray) -> np.ndarray:
     return (pixels * (255 / white)).round().astype(np.uint8)
 
 
-def _fit(picture: "Picture", size: tuple[int, int], resize: Resize) -> "Picture":
+def _fit(picture: "Picture", size: tuple[int, int], resize: str) -> "Picture":
     """Return a picture of `size` (width, height), as pillow counts it."""
     from PIL import Image, ImageOps
 
@@ -93,4 +91,5 @@ def _fit(picture: "Picture", size: tuple[int, int], resize: Resize) -> "Picture"
         return ImageOps.pad(picture, size, Image.Resampling.BILINEAR)
     if resize == "crop":
         return ImageOps.fit(picture, size, Image.Resampling.BILINEAR)
+    assert resize == "stretch", resize
     return picture.resize(size, Image.Resampling.BILINEAR)

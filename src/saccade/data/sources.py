@@ -2,7 +2,6 @@
 
 import difflib
 from pathlib import Path
-from typing import Literal
 
 from .digits import load_digits
 from .folder import load_folder
@@ -18,16 +17,16 @@ def load(
     validation: float = 1 / 6,
     test: float = 0.2,
     split_seed: int = 0,
-    resize: Literal["refuse", "pad", "crop", "stretch"] = "refuse",
+    resize: str = "refuse",
     image_size: tuple[int, int] = (0, 0),
-    colour: Literal["auto", "grey", "rgb"] = "auto",
-    unreadable: Literal["refuse", "skip"] = "refuse",
+    colour: str = "auto",
+    unreadable: str = "refuse",
     memory: float = 4.0,
 ) -> Dataset:
     """Return the data set called `source`: `digits`, `mnist`, or the path of a folder of images.
 
-    `validation` and `test` are fractions, used where the source has no such split of its own; `image_size` is
-    (height, width) in pixels; `memory` is in gibibytes. A folder that is called `mnist` is written `./mnist`.
+    `validation` and `test` are fractions, used where the source has no such split of its own; what follows them is for
+    folders, see `load_folder`. A folder that is called `mnist` is written `./mnist`.
 
     Raises:
         ValueError: if there is no such source, an option does not fit it, or its files are not what they should be.
@@ -59,7 +58,7 @@ def _refuse_folder_options(source: str, options: dict) -> None:
 
 def _check_path(source: str) -> None:
     """Refuse a source that is neither a known name nor looks like the path of a folder."""
-    if Path(source).expanduser().exists() or "/" in source or "\\" in source:
+    if source and (Path(source).expanduser().exists() or "/" in source or "\\" in source):
         return
     close = difflib.get_close_matches(source.lower(), NAMES, n=1)
     hint = f" Did you mean `{close[0]}`?" if close else ""

@@ -1,0 +1,288 @@
+"""A folder of images: layout, sizes, colours, what is unreadable, in memory and decoded as it is read."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from asserts import assert_equal
+from saccade.data import InMemory, load
+from saccade.data.on_disk import Cache, OnDisk
+from saccade.data.picture import Decoder, open_picture
+
+
+def everything(images) -> torch.Tensor:
+    return images.read(torch.arange(len(images)))
+
+
+def save(path: Path, pixels: np.ndarray) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+def fill(folder: Path, classes: str = "ab", count: int = 10, shape: tuple[int, ...] = (4, 6)) -> Path:
+    """Write a folder of images whose pixels are their class and number."""
+    for k, name in enumerate(classes):
+        for i in range(count):
+            save(folder / name / f"{i:02}.png", np.full(shape, 100 * k + i))
+    return folder
+
+
+def test_classes_are_the_subfolders_in_order(tmp_path):
+    data = load(str(fill(tmp_path / "pets", "ba")))
+    assert (data.name, data.classes) == ("pets", ("a", "b"))
+    assert (len(data.train), len(data.validation), len(data.test)) == (13, 3, 4)
+    assert data.train.shape == (1, 4, 6)
+    for split in (data.train, data.validation, data.test):
+        assert_equal(everything(split)[:, 0, 0, 0] < 100, split.label == 1)
+
+
+@pytest.mark.parametrize("validation", ["val", "valid", "validation", None])
+@pytest.mark.parametrize("test", ["test", None])
+def test_split_folders_are_honoured(tmp_path, validation, test):
+    for name in ("train", validation, test):
+        if name:
+            fill(tmp_path / name, count=10 if name == "train" else 4)
+    data = load(str(tmp_path), test=0.5, validation=0.5)
+    test_count = 8 if test else 10
+    rest = 20 if test else 10
+    assert len(data.test) == test_count
+    assert len(data.validation) == (8 if validation else rest // 2)
+    assert len(data.train) == (rest if validation else rest - rest // 2)
+
+
+def test_hidden_files_and_files_beside_the_classes_are_no_part_of_it(tmp_path):
+    fill(tmp_path)
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "a" / ".DS_Store").write_text("x")
+    (tmp_path / "README").write_text("x")
+    assert load(str(tmp_path)).classes == ("a", "b")
+
+
+def test_every_image_is_in_exactly_one_split_and_the_seed_decides(tmp_path):
+    fill(tmp_path)
+    splits = []
+    for seed in (0, 0, 1):
+        data = load(str(tmp_path), split_seed=seed)
+        splits.append([everything(s)[:, 0, 0, 0].tolist() for s in (data.train, data.validation, data.test)])
+        assert sorted(number for split in splits[-1] for number in split) == [
+            100 * k + i for k in range(2) for i in range(10)
+        ]
+    assert splits[0] == splits[1] != splits[2]
+
+
+def make_wrong(folder: Path, what: str) -> None:
+    """Write a folder that is not what it should be."""
+    fill(folder)
+    if what == "class":
+        fill(folder / "c")
+    elif what == "empty":
+        (folder / "c").mkdir()
+    elif what == "split":
+        fill(folder / "train")
+        fill(folder / "test")
+    elif what == "twice":
+        for name in ("train", "val", "valid"):
+            fill(folder / "new" / name)
+    elif what == "one":
+        fill(folder / "new", "a")
+    elif what == "only":
+        fill(folder / "new/train", "ab")
+        fill(folder / "new/test", "abc")
+    elif what == "few":
+        fill(folder / "new", "ab")
+        fill(folder / "new", "c", 1)
+
+
+@pytest.mark.parametrize(
+    ("what", "where", "message"),
+    [
+        ("missing", "nowhere/at/all", "Found nothing at"),
+        ("file", "a/00.png", "Found a file at"),
+        ("flat", "a", "Found no subfolder"),
+        ("class", "", "Found the folder"),
+        ("empty", "", "Found none in"),
+        ("split", "", "train/, val/ and test/, and nothing beside them"),
+        ("twice", "new", "one folder per split. Found train, val, valid"),
+        ("one", "new", "at least 2 classes. Found only `a`"),
+        ("only", "new", "Every class should be in every split. Found no `c` in train"),
+        ("few", "new", "Every class should be in every split. Found no `c` in"),
+    ],
+)
+def test_a_folder_that_is_not_what_it_should_be_is_refused(tmp_path, what, where, message):
+    make_wrong(tmp_path, what)
+    with pytest.raises((ValueError, FileNotFoundError), match=re.escape(message)):
+        load(f"{tmp_path}/{where}")
+
+
+def break_images(folder: Path) -> None:
+    (folder / "a" / "text.png").write_text("no image")
+    (folder / "a" / "cut.png").write_bytes((folder / "a" / "00.png").read_bytes()[:45])
+    (folder / "b" / "empty.jpg").write_bytes(b"")
+    (folder / "b" / "gone.png").symlink_to(folder / "nothing")
+
+
+def test_unreadable_files_are_named_counted_and_refused(tmp_path):
+    break_images(fill(tmp_path))
+    with pytest.raises(ValueError, match=r"Found 4 that are not: .*cut\.png.*text\.png.*empty\.jpg.* and 1 more"):
+        load(str(tmp_path))
+
+
+def test_unreadable_files_are_named_counted_and_skipped(tmp_path):
+    good = everything(load(str(fill(tmp_path))).train)
+    break_images(tmp_path)
+    with pytest.warns(UserWarning, match=r"Found 4 that are not: .*; skipped"):
+        data = load(str(tmp_path), unreadable="skip")
+    assert_equal(everything(data.train), good)
+
+
+def test_nothing_but_unreadable_files_is_refused(tmp_path):
+    for name in "ab":
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").write_text("x")
+    with pytest.raises(ValueError, match="Found 2 that are not"):
+        load(str(tmp_path), unreadable="skip")
+
+
+def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
+    fill(tmp_path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    with pytest.raises(ValueError, match=r"Found 20 that are not: .*decompression bomb"):
+        load(str(tmp_path))
+
+
+def test_other_sizes_are_refused_by_name_and_count(tmp_path):
+    save(fill(tmp_path) / "b" / "odd.png", np.zeros((4, 7)))
+    with pytest.raises(ValueError, match=r"of 4 x 6 pixels. Found 1 that is not: .*odd\.png` \(4 x 7\)"):
+        load(str(tmp_path))
+    with pytest.raises(ValueError, match=r"of 4 x 7 pixels. Found 20 that are not: .* and 17 more"):
+        load(str(tmp_path), image_size=(4, 7))
+
+
+@pytest.mark.parametrize(
+    ("resize", "expected"),
+    [
+        ("stretch", [[90] * 4] * 4),
+        ("pad", [[0] * 4, [90] * 4, [90] * 4, [0] * 4]),
+        ("crop", [[90] * 4] * 4),
+    ],
+)
+def test_resize(tmp_path, resize, expected):
+    save(tmp_path / "x.png", np.full((4, 8), 90))
+    assert Decoder((1, 4, 4), resize)(tmp_path / "x.png")[0].tolist() == expected
+
+
+def test_crop_cuts_the_middle_and_stretch_does_not(tmp_path):
+    save(tmp_path / "x.png", np.repeat([[0, 0, 90, 90, 90, 90, 0, 0]], 4, 0))
+    assert (Decoder((1, 4, 4), "crop")(tmp_path / "x.png") == 90).all()
+    assert not (Decoder((1, 4, 4), "stretch")(tmp_path / "x.png") == 90).all()
+
+
+@pytest.mark.parametrize(("colour", "channels"), [("auto", 3), ("grey", 1), ("rgb", 3)])
+def test_colour(tmp_path, colour, channels):
+    fill(tmp_path, shape=(4, 6, 3))
+    assert load(str(tmp_path)).train.shape == (1, 4, 6), "grey pixels in a colour file are grey"
+    pixels = np.zeros((4, 6, 3))
+    pixels[1, 2] = 255, 0, 0
+    save(tmp_path / "b" / "red.png", pixels)
+    assert load(str(tmp_path), colour=colour).train.shape == (channels, 4, 6)
+
+
+GREY = np.arange(20, dtype=np.uint8).reshape(4, 5) * 12
+RED = np.array([255, 0, 0])
+
+
+def write_modes(folder: Path) -> dict[str, tuple[Path, np.ndarray]]:
+    """Write one image in many modes; every file with the RGB pixels it should be read as."""
+    grey, rgb = Image.fromarray(GREY), np.repeat(GREY[..., None], 3, -1)
+    clear = Image.fromarray(np.dstack([rgb, np.full_like(GREY, 255)]))
+    clear.putpixel((0, 0), (9, 9, 9, 0))
+    on_paper = rgb.copy()
+    on_paper[0, 0] = 255
+    turned = Image.Exif()
+    turned[0x0112] = 6  # to be turned right by a quarter
+    sixteen = Image.fromarray(GREY.astype(np.uint16) * 257)
+    pictures = {
+        "grey.png": (grey, rgb, {}),
+        "alpha.png": (clear, on_paper, {}),
+        "grey_alpha.png": (clear.convert("LA"), on_paper, {}),
+        "palette.png": (grey.convert("P"), rgb, {}),
+        "palette.gif": (grey.convert("P"), rgb, {}),
+        "bits.png": (Image.fromarray(GREY > 99), np.where(rgb > 99, 255, 0), {}),
+        "sixteen.png": (sixteen, rgb, {}),
+        "sixteen.tiff": (sixteen, rgb, {}),
+        "float.tiff": (Image.fromarray(GREY.astype(np.float32) / 255), rgb, {}),
+        "cmyk.tiff": (Image.new("CMYK", (5, 4), (0, 255, 255, 0)), np.broadcast_to(RED, (4, 5, 3)), {}),
+        "exif.png": (grey, np.rot90(rgb, -1), {"exif": turned}),
+        "animated.gif": (grey.convert("P"), rgb, {"save_all": True, "append_images": [Image.new("L", (5, 4), 7)]}),
+    }
+    for name, (picture, _, options) in pictures.items():
+        picture.save(folder / name, **options)
+    return {name: (folder / name, expected) for name, (_, expected, _) in pictures.items()}
+
+
+def test_every_mode_is_read_as_what_it_shows(tmp_path):
+    for name, (path, expected) in write_modes(tmp_path).items():
+        np.testing.assert_array_equal(np.asarray(open_picture(path)), expected, err_msg=name)
+
+
+@pytest.mark.parametrize("wrong", [np.full((2, 2), 1.5, np.float32), np.full((2, 2), 2**20, np.int32)])
+def test_pixels_without_a_known_white_are_refused(tmp_path, wrong):
+    Image.fromarray(wrong).save(tmp_path / "x.tiff")
+    with pytest.raises(ValueError, match="pixels outside 0 to"):
+        open_picture(tmp_path / "x.tiff")
+
+
+def test_what_does_not_fit_in_memory_is_decoded_as_it_is_read_with_the_same_pixels(tmp_path):
+    fill(tmp_path)
+    held, read = load(str(tmp_path), memory=480 / 2**30), load(str(tmp_path), memory=479 / 2**30)
+    for name in ("train", "validation", "test"):
+        in_memory, on_disk = getattr(held, name), getattr(read, name)
+        assert isinstance(in_memory, InMemory)
+        assert isinstance(on_disk, OnDisk)
+        index = torch.randint(len(on_disk), (50,), generator=torch.Generator().manual_seed(0))
+        assert_equal(on_disk.read(index), in_memory.read(index))
+        assert_equal(on_disk.label, in_memory.label)
+
+
+def test_the_cache_keeps_the_most_recent_images_and_never_exceeds_its_limit():
+    decoded = []
+
+    class Counting(Decoder):
+        def __call__(self, path: Path) -> torch.Tensor:
+            decoded.append(path.name)
+            return torch.full(self.shape, int(path.name), dtype=torch.uint8)
+
+    cache = Cache(Counting((1, 2, 5)), limit=35)  # room for three
+    for batch in ("1", "2", "3", "1", "4", "1", "2", "5555", "123456"):
+        images = cache.read([Path(name) for name in batch])
+        assert images[:, 0, 0, 0].tolist() == [int(name) for name in batch]
+        assert cache.size <= 35
+    assert "".join(decoded) == "1234" + "2" + "5" + "346"
+
+
+def test_a_file_that_disappears_is_named(tmp_path):
+    data = load(str(fill(tmp_path)), memory=1 / 2**30)
+    for path in (tmp_path / "a").iterdir():
+        path.unlink()
+    with pytest.raises(ValueError, match=r"`.*/a/.*png` should be a readable image. Found no regular file"):
+        everything(data.train)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"resize": "zoom"}, "`resize` should be one of refuse, pad, crop, stretch"),
+        ({"colour": "blue"}, "`colour = blue`"),
+        ({"unreadable": "no"}, "`unreadable = no`"),
+        ({"image_size": (0, 5)}, "two positive numbers or two zeros"),
+        ({"image_size": (-1, 5)}, "two positive numbers or two zeros"),
+        ({"memory": 0.0}, "`memory = 0.0`"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(tmp_path, options, message):
+    with pytest.raises(ValueError, match=message):
+        load(str(fill(tmp_path)), **options)
