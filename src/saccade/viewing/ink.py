@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from saccade.viewing.palette import INK, PAPER, Colour, readable, typeface
+from saccade.viewing.palette import INK, PAPER, Colour, typeset
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -23,14 +23,14 @@ def write(
     """Write a line of words, `size` pixels high, anchored as pillow's `text` says ("la": top left)."""
     from PIL import ImageDraw
 
-    words = readable(words)
-    ImageDraw.Draw(page).text(at, words, colour, typeface(size, words.isascii()), anchor)
+    words, font = typeset(words, size)
+    ImageDraw.Draw(page).text(at, words, colour, font, anchor)
 
 
 def width(words: str, size: int) -> int:
     """Pixels that a line of words takes."""
-    words = readable(words)
-    return round(typeface(size, words.isascii()).getlength(words))
+    words, font = typeset(words, size)
+    return round(font.getlength(words))
 
 
 def shortened(words: str, size: int, room: int) -> str:
@@ -65,6 +65,12 @@ def zoom_to(size: tuple[int, int], room: int) -> float:
     """How much to enlarge (height, width) for a longer side of about `room`: a whole number, unless it must shrink."""
     zoom = room / max(size)
     return float(round(zoom)) if zoom > 0.75 else zoom
+
+
+def zoom_within(size: tuple[int, int], room: int) -> float:
+    """The same for a longer side of at most `room`."""
+    zoom = room / max(size)
+    return float(int(zoom)) if zoom >= 1 else zoom
 
 
 def enlarged(picture: "Picture", zoom: float) -> "Picture":

@@ -18,9 +18,16 @@ BEYOND: Colour = (203, 208, 214)
 PATH: Colour = (255, 205, 60)
 RIGHT: Colour = (15, 118, 110)
 WRONG: Colour = (190, 50, 40)
-SCALES: tuple[Colour, ...] = ((255, 122, 41), (34, 178, 166), (96, 140, 240), (190, 110, 205))
+SCALES: tuple[Colour, ...] = (
+    (255, 122, 41),
+    (34, 178, 166),
+    (96, 140, 240),
+    (190, 110, 205),
+    (150, 190, 50),
+    (240, 105, 145),
+)
 """One for each scale, fine first; light enough for black images, dark enough for white ones with their dark rim."""
-FALLBACKS = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msyh.ttc")
+SYSTEM_TYPEFACES = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msyh.ttc")
 
 
 def scale_colour(scale: int) -> Colour:
@@ -28,25 +35,33 @@ def scale_colour(scale: int) -> Colour:
     return SCALES[scale % len(SCALES)]
 
 
-def readable(text: str) -> str:
-    """Text without accents, which pillow's own typeface lacks.
+@lru_cache(maxsize=64)
+def own_typeface(size: int) -> "FreeTypeFont":
+    """Pillow's own typeface, `size` pixels high: the same on every machine."""
+    from PIL import ImageFont
 
-    >>> readable("Bärin")
-    'Barin'
-    """
-    return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont), "pillow should be built with FreeType, as its wheels are"
+    return font
 
 
 @lru_cache(maxsize=64)
-def typeface(size: int, plain: bool = True) -> "FreeTypeFont":
-    """Pillow's own typeface in pixels; for letters beyond ASCII one of the system's, where there is one."""
+def system_typeface(size: int) -> "FreeTypeFont | None":
+    """A typeface of the system with more letters, where there is one."""
     from PIL import ImageFont
 
-    for name in () if plain else FALLBACKS:
+    for name in SYSTEM_TYPEFACES:
         try:
             return ImageFont.truetype(name, size)
         except OSError:
             continue
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont), "pillow should be built with FreeType, as its wheels are"
-    return font
+    return None
+
+
+def typeset(words: str, size: int) -> tuple[str, "FreeTypeFont"]:
+    """Words and a typeface that can show them: pillow's own, which has no accents, if need be without them."""
+    if words.isascii():
+        return words, own_typeface(size)
+    plain = "".join(letter for letter in unicodedata.normalize("NFKD", words) if not unicodedata.combining(letter))
+    system = system_typeface(size)
+    return (plain, own_typeface(size)) if system is None else (words, system)

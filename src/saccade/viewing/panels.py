@@ -3,10 +3,10 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
-from saccade.viewing.ink import beside, enlarged, shortened, smoothly, stacked, to_picture, width, write, zoom_to
+from saccade.viewing.ink import beside, enlarged, shortened, smoothly, stacked, to_picture, width, write, zoom_within
 from saccade.viewing.look import Look
-from saccade.viewing.palette import FAINT, INK, PAPER, QUIET, RIGHT, WRONG, scale_colour
-from saccade.viewing.scene import BADGE, draw_badges
+from saccade.viewing.palette import FAINT, INK, PAPER, QUIET, RIGHT, WRONG, Colour, scale_colour
+from saccade.viewing.scene import BADGE, badge_width, draw_badges
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -23,7 +23,7 @@ def heading(number: int, room: int) -> "Picture":
     from PIL import Image
 
     sheet = Image.new("RGB", (room, BADGE), PAPER)
-    draw_badges(sheet, [((BADGE / 2, BADGE / 2 - 0.5), str(number))])
+    draw_badges(sheet, [((badge_width(str(number)) / 2, BADGE / 2), str(number))])
     return sheet
 
 
@@ -31,11 +31,21 @@ def stack(look: Look, step: int, room: int) -> "Picture":
     """The patches of one glimpse as the model sees them, fine first, each framed in the colour of its box."""
     patches = look.glimpses[step]
     per_row = min(len(patches), PER_ROW)
-    zoom = zoom_to(
+    zoom = zoom_within(
         (patches.shape[-2], patches.shape[-1]), min(PATCH, (room - GAP * (per_row - 1)) // per_row - 2 * RIM)
     )
     framed = [_framed(enlarged(to_picture(patch), zoom), scale) for scale, patch in enumerate(patches)]
     return stacked([beside(framed[i : i + per_row], GAP) for i in range(0, len(framed), per_row)], GAP)
+
+
+def swatch(words: str, colour: Colour) -> "Picture":
+    """A colour and what it stands for."""
+    from PIL import Image
+
+    sheet = Image.new("RGB", (width(words, SMALL) + 26, SMALL + 6), PAPER)
+    sheet.paste(colour, (0, 2, 16, 18))
+    write(sheet, (26, 10), words, SMALL, QUIET, "lm")
+    return sheet
 
 
 def _framed(patch: "Picture", scale: int) -> "Picture":
@@ -58,8 +68,8 @@ def bars(look: Look, step: int, rows: int, room: int) -> "Picture":
     """The probabilities of the leading classes after one glimpse; the likeliest now is the dark one."""
     from PIL import Image
 
-    sheet = Image.new("RGB", (room, rows * BAR), PAPER)
     classes = leading(look, rows)
+    sheet = Image.new("RGB", (room, len(classes) * BAR), PAPER)
     names = [shortened(look.classes[c], SMALL, int(room * 0.4)) for c in classes]
     left = max(width(name, SMALL) for name in names) + GAP
     right = room - width("100 %", SMALL) - GAP
@@ -86,7 +96,7 @@ def verdict(look: Look, room: int) -> "Picture":
     """The answer and its probability, and, where the label is known, a tick or a cross and the word."""
     from PIL import Image
 
-    sheet = Image.new("RGB", (room, LARGE + 3 * NORMAL), PAPER)
+    sheet = Image.new("RGB", (room, LARGE + 12 + 4 * NORMAL), PAPER)
     left = 0
     if look.right is not None:
         smoothly(sheet, partial(_tick if look.right else _cross, top=8))
@@ -95,16 +105,17 @@ def verdict(look: Look, room: int) -> "Picture":
     answer = shortened(look.answer, LARGE, room - left - width(percent, NORMAL) - GAP)
     write(sheet, (left, LARGE), answer, LARGE, INK, "ls")
     write(sheet, (left + width(answer, LARGE) + GAP, LARGE), percent, NORMAL, QUIET, "ls")
-    words, colour = _words(look)
-    write(sheet, (0, LARGE + 12), shortened(words, NORMAL, room), NORMAL, colour)
+    for line, (words, colour) in enumerate(_remarks(look)):
+        write(sheet, (0, LARGE + 12 + line * 1.3 * NORMAL), shortened(words, NORMAL, room), NORMAL, colour)
     return sheet
 
 
-def _words(look: Look) -> tuple[str, tuple[int, int, int]]:
+def _remarks(look: Look) -> list[tuple[str, Colour]]:
     """What is to be said beneath the answer."""
-    if look.right is None:
-        return look.name, QUIET
-    return ("right", RIGHT) if look.right else (f"wrong: it is {look.label}", WRONG)
+    height, wide = look.original
+    marks = {None: [], True: [("right", RIGHT)], False: [(f"wrong: it is {look.label}", WRONG)]}[look.right]
+    name = [(look.name, QUIET)] if look.name else []
+    return [*marks, *name, *([(f"{wide} x {height} pixels", QUIET)] if look.zoom != (1, 1) else [])]
 
 
 def _tick(pen: "Pen", times: int, top: int) -> None:

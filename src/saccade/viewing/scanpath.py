@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from saccade.viewing.ink import beside, stacked, width, write
+from saccade.viewing.ink import beside, stacked
 from saccade.viewing.look import Look
-from saccade.viewing.palette import PAPER, QUIET, scale_colour
-from saccade.viewing.panels import SMALL, bars, heading, stack, verdict
+from saccade.viewing.palette import PAPER, scale_colour
+from saccade.viewing.panels import bars, heading, stack, swatch, verdict
 from saccade.viewing.scene import Frame, draw_boxes, draw_numbered_path, draw_path, roomy_frame, scene, snug_frame
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 MARGIN = 36  # pixels around the page
-NARROWEST = 120  # pixels: a column whose image is narrow
+NARROWEST = 152  # pixels: a column whose image is narrow
 PER_ROW = 8  # glimpses in a row, before the next begins
 
 
@@ -22,7 +22,7 @@ def picture(looks: Look | Sequence[Look]) -> "Picture":
     looks = [looks] if isinstance(looks, Look) else list(looks)
     if not looks:
         raise ValueError("There should be at least one look to draw. Found none.")
-    cell, lines = (184, 5) if len(looks) == 1 else (152, 3)
+    cell, lines = (184, 5) if len(looks) == 1 else (168, 3)
     rows = [_row(look, roomy_frame(_alike(looks, look), cell), lines) for look in looks]
     return _bordered(stacked([*rows, _legend(looks[0])], 34))
 
@@ -58,16 +58,9 @@ def _column(look: Look, step: int, frame: Frame, lines: int) -> "Picture":
 
 def _legend(look: Look) -> "Picture":
     """The colours, and how much of the image each stands for."""
-    from PIL import Image
-
-    page = Image.new("RGB", (900, SMALL + 6), PAPER)
-    left = 0
-    for scale, (x0, y0, x1, y1) in enumerate(look.boxes[0].tolist()):
-        page.paste(scale_colour(scale), (left, 3, left + 16, 19))
-        words = f"{x1 - x0} x {y1 - y0} pixels"
-        write(page, (left + 24, 2), words, SMALL, QUIET)
-        left += width(words, SMALL) + 56
-    return page
+    sides = [f"{x1 - x0} x {y1 - y0}" for x0, y0, x1, y1 in look.boxes[0].tolist()]
+    sides[-1] += " pixels of the image"
+    return beside([swatch(words, scale_colour(scale)) for scale, words in enumerate(sides)], 28)
 
 
 def _bordered(page: "Picture") -> "Picture":

@@ -1,5 +1,6 @@
 """The image with what lies beyond it, the boxes of a glimpse on it, and the path over it."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +17,10 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw as Pen
 
 Point = tuple[float, float]
+Badge = tuple[Point, str]
 BADGE = 24  # pixels: the height of a number on the path
 WIDTH = 3  # pixels: of the path
+BORDER = 4  # pixels: around a panel, so that lines on its edge are whole
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,12 @@ class Frame:
     def size(self) -> tuple[int, int]:
         """Width and height of the panel."""
         (height, wide), (x, y) = self.image_size, self.beyond
-        return round((wide + 2 * x) * self.zoom), round((height + 2 * y) * self.zoom)
+        return round((wide + 2 * x) * self.zoom) + 2 * BORDER, round((height + 2 * y) * self.zoom) + 2 * BORDER
 
     def place(self, point: Point) -> Point:
         """Where a point of the image is on the panel."""
-        return (point[0] + self.beyond[0]) * self.zoom, (point[1] + self.beyond[1]) * self.zoom
+        (x, y), (right, down) = point, self.beyond
+        return (x + right) * self.zoom + BORDER, (y + down) * self.zoom + BORDER
 
 
 def snug_frame(look: Look, room: int) -> Frame:
@@ -53,11 +57,11 @@ def snug_frame(look: Look, room: int) -> Frame:
 
 
 def roomy_frame(looks: Sequence[Look], room: int) -> Frame:
-    """One frame for looks at images of one size, with what their boxes cover beyond it, up to a quarter of a side."""
+    """One frame for looks at images of one size, with what their boxes cover beyond it, up to a fifth of a side."""
     height, wide = looks[0].image.shape[1:]
     boxes = torch.cat([look.boxes.flatten(0, 1) for look in looks])
     over = torch.maximum(-boxes[:, :2], boxes[:, 2:] - torch.tensor([wide, height])).amax(0).tolist()
-    x, y = (min(max(0, pixels), side // 4) for pixels, side in zip(over, (wide, height), strict=True))
+    x, y = (min(max(0, pixels), side // 5) for pixels, side in zip(over, (wide, height), strict=True))
     return Frame((height, wide), (x, y), zoom_to((height + 2 * y, wide + 2 * x), room))
 
 
@@ -93,16 +97,27 @@ def draw_path(panel: "Picture", look: Look, steps: int, frame: Frame) -> None:
 
 def draw_numbered_path(panel: "Picture", look: Look, frame: Frame) -> None:
     """The centres of all glimpses, joined and numbered; one badge for those that lie too close together."""
-    points = [frame.place(point) for point in centres(look)]
-    smoothly(panel, partial(_line, points=points, dot=0.0))
-    draw_badges(panel, _grouped(points))
+    badges, path = _gathered([frame.place(point) for point in centres(look)])
+    smoothly(panel, partial(_line, points=path, dot=0.0))
+    draw_badges(panel, [(_inside(point, badge_width(numbers), panel.size), numbers) for point, numbers in badges])
 
 
-def draw_badges(panel: "Picture", groups: list[tuple[Point, str]]) -> None:
+def draw_badges(panel: "Picture", badges: list[Badge]) -> None:
     """Numbers in dark pills."""
-    smoothly(panel, partial(_badges, groups=groups))
-    for point, numbers in groups:
+    smoothly(panel, partial(_pills, badges=badges))
+    for point, numbers in badges:
         write(panel, point, numbers, 17, PAPER, "mm")
+
+
+def badge_width(numbers: str) -> int:
+    """Pixels that a badge takes."""
+    return max(BADGE, width(numbers, 17) + 12)
+
+
+def _inside(point: Point, wide: int, size: tuple[int, int]) -> Point:
+    """The nearest point where a badge is whole on a panel of `size` (width, height)."""
+    (x, y), (right, down) = point, (size[0] - wide / 2, size[1] - BADGE / 2)
+    return max(wide / 2, min(x, right)), max(BADGE / 2, min(y, down))
 
 
 def centres(look: Look) -> list[Point]:
@@ -126,31 +141,37 @@ def _line(pen: "Pen", times: int, points: list[Point], dot: float) -> None:
             pen.circle((x, y), radius + rim, colour)
 
 
-def _badges(pen: "Pen", times: int, groups: list[tuple[Point, str]]) -> None:
+def _pills(pen: "Pen", times: int, badges: list[Badge]) -> None:
     """A dark pill with a light rim under each number."""
-    for (x, y), numbers in groups:
-        half = max(BADGE, width(numbers, 17) + 12) / 2
+    for (x, y), numbers in badges:
+        half = badge_width(numbers) / 2
         box = [(x - half) * times, (y - BADGE / 2) * times, (x + half) * times, (y + BADGE / 2) * times]
         pen.rounded_rectangle(box, BADGE / 2 * times, fill=(*INK, 255), outline=(255, 255, 255, 255), width=2 * times)
 
 
-def _grouped(points: list[Point]) -> list[tuple[Point, str]]:
-    """Points that are a badge apart, each with the numbers of all points that are closer to it than that."""
-    groups: list[tuple[Point, list[int]]] = []
-    for number, (x, y) in enumerate(points, 1):
-        near = [numbers for (u, v), numbers in groups if (x - u) ** 2 + (y - v) ** 2 < BADGE**2]
+def _gathered(points: list[Point]) -> tuple[list[Badge], list[Point]]:
+    """One badge in the middle of points that are closer than a badge, and the path through the badges."""
+    groups: list[list[int]] = []
+    for number, point in enumerate(points):
+        near = [group for group in groups if math.dist(points[group[0]], point) < BADGE]
         if near:
             near[0].append(number)
         else:
-            groups.append(((x, y), [number]))
-    return [(point, _runs(numbers)) for point, numbers in groups]
+            groups.append([number])
+    middle = {tuple(group): _mean([points[number] for number in group]) for group in groups}
+    path = {number: point for group, point in middle.items() for number in group}
+    return [(point, _runs([n + 1 for n in group])) for group, point in middle.items()], [path[n] for n in sorted(path)]
+
+
+def _mean(points: list[Point]) -> Point:
+    return sum(x for x, _ in points) / len(points), sum(y for _, y in points) / len(points)
 
 
 def _runs(numbers: list[int]) -> str:
     """Numbers in short.
 
     >>> _runs([1, 2, 3, 5, 7, 8])
-    '1-3 5 7 8'
+    '1-3, 5, 7, 8'
     """
     runs: list[list[int]] = []
     for number in numbers:
@@ -158,4 +179,4 @@ def _runs(numbers: list[int]) -> str:
             runs[-1].append(number)
         else:
             runs.append([number])
-    return " ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else " ".join(map(str, run)) for run in runs)
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs)
