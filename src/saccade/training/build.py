@@ -11,7 +11,7 @@ from saccade.glimpse.location import reach
 from saccade.glimpse.network import GlimpseNetwork
 from saccade.glimpse.sensor import SpatialGlimpse
 from saccade.policy.locator import Locator
-from saccade.policy.units import ReinforceNormal
+from saccade.policy.units import ReinforceNormal, units
 from saccade.recurrent.attention import RecurrentAttention
 from saccade.recurrent.core import GRUCore, LSTMCore, RectifiedCore
 from saccade.recurrent.heads import NoBaseline, ScalarBaseline, ValueBaseline
@@ -60,10 +60,17 @@ def build(config: Config | Model) -> Attention:
     )
     attention.config = model
     if model.init:
-        with torch.no_grad():
-            for parameter in attention.parameters():
-                parameter.uniform_(-model.init, model.init)
+        _draw(attention, model.init)
     return attention
+
+
+@torch.no_grad()
+def _draw(attention: Attention, init: float) -> None:
+    """Uniform parameters, except those of the units: a learned standard deviation starts from `std`."""
+    kept = {id(parameter) for unit in units(attention) for parameter in unit.parameters()}
+    for parameter in attention.parameters():
+        if id(parameter) not in kept:
+            parameter.uniform_(-init, init)
 
 
 def build_loss(loss: Loss, model: Model) -> HybridLoss:
@@ -87,8 +94,9 @@ def _check(model: Model) -> None:
     for name in ("what_width", "where_width", "join_width", "hidden_size"):
         if getattr(model, name) < 1:
             raise ValueError(f"`{name}` should be at least 1. Found `{name} = {getattr(model, name)}`.")
-    if model.locator_width < 0:
-        raise ValueError(f"`locator_width` should be at least 0. Found `locator_width = {model.locator_width}`.")
+    for name in ("locator_width", "unit_pixels", "init"):
+        if getattr(model, name) < 0:
+            raise ValueError(f"`{name}` should be at least 0. Found `{name} = {getattr(model, name)}`.")
     if not 0 <= model.dropout < 1:
         raise ValueError(f"`dropout` should be at least 0 and below 1. Found `dropout = {model.dropout}`.")
 

@@ -1,7 +1,8 @@
 """Evaluation: the error rate under a stated policy, with its interval."""
 
 import math
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -104,19 +105,29 @@ def evaluate(
         raise ValueError("The set to evaluate should hold at least one image. Found none.")
     if policy is None:
         policy = "sampled" if any(unit.stochastic for unit in units(model)) else "mean"
-    was_training = model.training
     device = next(model.parameters()).device
     draws, totals = generator(seed, "evaluation", device=device), []
-    with stochastic(model, policy == "sampled") if any(units(model)) else nullcontext():
-        model.eval()
+    with _evaluating(model, policy == "sampled"):
         for batch in batches(images, batch_size, shuffle=False):
             rollout = model(
                 batch.image.to(device), num_glimpses=num_glimpses, num_rollouts=num_rollouts, generator=draws
             )
             totals.append(_count(rollout.logits, batch.label.to(device)))
-        model.train(was_training)
     wrong, confusion = (torch.stack(counts).sum(0).cpu() for counts in zip(*totals, strict=True))
     return Evaluation(policy, num_rollouts, len(wrong), len(images), int(wrong[-1]), confusion, tuple(wrong.tolist()))
+
+
+@contextmanager
+def _evaluating(model: nn.Module, sampled: bool) -> Iterator[None]:
+    """Evaluation mode, with the units sampling or not; afterwards every part is as it was, whatever happened."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        with stochastic(model, sampled) if any(units(model)) else nullcontext():
+            model.eval()
+            yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def _count(logits: Tensor, label: Int64[Tensor, " images"]) -> tuple[Tensor, Tensor]:

@@ -58,7 +58,8 @@ def from_pretrained(folder: str | os.PathLike[str], device: torch.device | str =
                 f"A model's folder should hold `{CONFIG}` and `{WEIGHTS}`. Found no `{folder / name}`."
             )
     try:
-        model = build(from_json((folder / CONFIG).read_text(encoding="utf-8"), Model))
+        with torch.random.fork_rng(devices=[]):  # the parameters drawn here are replaced: nobody's randomness moves
+            model = build(from_json((folder / CONFIG).read_text(encoding="utf-8"), Model))
     except ValueError as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from None
     model.load_state_dict(_read_weights(folder / WEIGHTS, model))

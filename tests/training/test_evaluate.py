@@ -1,0 +1,207 @@
+"""Evaluation: counts equal a plain loop's, and every number is what its name says."""
+
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+from recurrent.tiny import CLASSES, agent
+from saccade import RecurrentAttention, evaluate
+from saccade.data.records import InMemory
+from saccade.training.evaluate import wilson
+from slow_forms import wilson_interval
+
+N = 53
+
+
+@pytest.fixture
+def images() -> InMemory:
+    return InMemory(torch.randint(256, (N, 1, 7, 9), dtype=torch.uint8), torch.randint(CLASSES, (N,)))
+
+
+@pytest.fixture
+def model() -> RecurrentAttention:
+    """An agent that gives all answers."""
+    model = agent()
+    for parameter in model.parameters():
+        nn.init.normal_(parameter)
+    return model
+
+
+class Passes(nn.Module):
+    """A model whose passes over every image have these probabilities of two classes."""
+
+    def __init__(self, *first_class: float) -> None:
+        super().__init__()
+        self.chances = nn.Parameter(torch.tensor([[p, 1 - p] for p in first_class]))
+
+    def forward(self, image, *, num_rollouts, **_):
+        chances = self.chances[:num_rollouts].repeat_interleave(len(image), 0)
+        return SimpleNamespace(logits=chances.log().unsqueeze(0))
+
+
+def test_it_equals_a_plain_loop(model, images):
+    found = evaluate(model, images)
+    confusion, wrong = torch.zeros(CLASSES, CLASSES, dtype=torch.int64), [0, 0, 0]
+    model.eval()
+    for i in range(N):
+        logits = model(images.image[i : i + 1]).logits[:, 0]
+        confusion[images.label[i], logits[-1].argmax()] += 1
+        for t in range(3):
+            wrong[t] += int(logits[t].argmax() != images.label[i])
+    assert torch.equal(found.confusion, confusion)
+    assert found.wrong_by_glimpse == tuple(wrong)
+    assert (confusion.sum(0) > 0).sum() > 1
+    assert len(set(wrong)) > 1
+
+
+def test_the_counts_agree_with_each_other(model, images):
+    found = evaluate(model, images)
+    assert found.n == N == found.confusion.sum()
+    assert torch.equal(found.confusion.sum(1), images.label.bincount(minlength=CLASSES))
+    assert found.wrong == found.wrong_by_glimpse[-1] == N - found.confusion.trace()
+    assert found.error_rate == found.wrong / N
+    assert found.interval == wilson(found.wrong, N)
+    assert found.interval[0] < found.error_rate < found.interval[1]
+
+
+@pytest.mark.parametrize("batch_size", [1, 10, N])
+def test_the_size_of_its_batches_does_not_matter(model, images, batch_size: int):
+    whole, parts = (evaluate(model, images, batch_size=size) for size in (500, batch_size))
+    assert torch.equal(whole.confusion, parts.confusion)
+    assert whole.wrong_by_glimpse == parts.wrong_by_glimpse
+
+
+def test_more_or_fewer_glimpses_than_trained(model, images):
+    short, long = (evaluate(model, images, num_glimpses=n) for n in (2, 5))
+    assert (short.num_glimpses, long.num_glimpses) == (2, 5)
+    assert short.wrong_by_glimpse == long.wrong_by_glimpse[:2]
+
+
+def test_bug_13_each_number_has_its_own_name(model, images):
+    names = [
+        evaluate(model, images, policy=policy, num_rollouts=m).name for policy in ("mean", "sampled") for m in (1, 4)
+    ]
+    assert names == [
+        "mean policy, one pass",
+        "mean policy, mean of the probabilities of 4 passes",
+        "sampled policy, one pass",
+        "sampled policy, mean of the probabilities of 4 passes",
+    ]
+
+
+def test_bug_13_several_passes_answer_once():
+    """Two of three passes are wrong, and the mean of all is right: one answer an image, not a mean of three errors."""
+    images = InMemory(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
+    found = evaluate(Passes(0.4, 0.4, 0.9), images, policy="sampled", num_rollouts=3)
+    assert (found.wrong, found.n, found.num_rollouts) == (0, 4, 3)
+    assert evaluate(Passes(0.4, 0.4, 0.9), images, policy="sampled").wrong == 4
+
+
+def test_bug_14_probabilities_are_averaged_not_their_logarithms():
+    images = InMemory(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.zeros(4, dtype=torch.int64))
+    chances = torch.tensor([0.9, 0.9, 1e-6])
+    assert chances.mean() > 0.5
+    assert chances.log().mean() < (1 - chances).log().mean()  # the mean of the logarithms would be wrong
+    assert evaluate(Passes(*chances.tolist()), images, policy="sampled", num_rollouts=3).wrong == 0
+
+
+def test_passes_of_one_image_are_averaged_with_each_other(model, images):
+    """Passes of the mean policy are all the same, so that any number of them answers as one."""
+    one, four = (evaluate(model, images, policy="mean", num_rollouts=m) for m in (1, 4))
+    assert torch.equal(one.confusion, four.confusion)
+
+
+def test_a_seed_is_all_the_randomness_of_the_sampled_policy(model, images):
+    one, again, other = (evaluate(model, images, policy="sampled", seed=seed).confusion.tolist() for seed in (1, 1, 2))
+    assert one == again != other
+
+
+def test_the_mean_policy_has_no_randomness(model, images):
+    assert torch.equal(evaluate(model, images, seed=1).confusion, evaluate(model, images, seed=2).confusion)
+
+
+@pytest.mark.parametrize("policy", ["mean", "sampled"])
+def test_the_policy_says_where_to_look(model, images, policy: str):
+    looked = []
+    model.glimpse.register_forward_hook(lambda _module, inputs, _feature: looked.append(inputs[1]))
+    assert evaluate(model, images, policy=policy).policy == policy
+    model.eval()(images.image)
+    assert all(torch.equal(first, second) for first, second in zip(looked[:3], looked[3:], strict=True)) == (
+        policy == "mean"
+    )
+
+
+def test_a_stochastic_model_is_sampled_unless_the_call_says_otherwise(model, images):
+    model.locator.unit.stochastic = True
+    assert evaluate(model, images).policy == "sampled"
+    mean = evaluate(model, images, policy="mean")
+    model.locator.unit.stochastic = False
+    assert torch.equal(mean.confusion, evaluate(model, images).confusion)
+
+
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("stochastic", [True, False])
+@pytest.mark.parametrize("policy", ["mean", "sampled", None])
+@pytest.mark.parametrize("fails", [True, False])
+def test_the_model_is_left_as_it_was(model, images, training: bool, stochastic: bool, policy: str | None, fails: bool):
+    """Every part's mode (one frozen in evaluation among them) and every unit's `stochastic`, whatever happens."""
+    model.train(training)
+    model.classifier.train(not training)
+    model.locator.unit.stochastic = stochastic
+    before = [module.training for module in model.modules()]
+    if fails:
+        images = InMemory(torch.zeros(1, 2, 7, 9, dtype=torch.uint8), torch.zeros(1, dtype=torch.int64))
+        with pytest.raises(RuntimeError):
+            evaluate(model, images, policy=policy)
+    else:
+        evaluate(model, images, policy=policy)
+    assert [module.training for module in model.modules()] == before
+    assert model.locator.unit.stochastic is stochastic
+
+
+def test_evaluation_makes_no_gradient_and_moves_no_global_randomness(model, images):
+    before = torch.get_rng_state()
+    evaluate(model, images, policy="sampled")
+    assert torch.equal(before, torch.get_rng_state())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+@given(n=st.integers(1, 10**6), data=st.data())
+def test_wilson_is_the_root_of_its_equation(n: int, data):
+    wrong = data.draw(st.integers(0, n))
+    assert wilson(wrong, n) == pytest.approx(wilson_interval(wrong, n), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "n", "interval"), [(0, 10, (0.0, 0.2775)), (10, 10, (0.7225, 1.0)), (15, 100, (0.0931, 0.2328))]
+)
+def test_wilson_gives_the_published_values(wrong: int, n: int, interval: tuple[float, float]):
+    assert wilson(wrong, n) == pytest.approx(interval, abs=5e-5)
+
+
+def test_wilson_narrows_with_the_root_of_n():
+    widths = [math.dist([wilson(n // 10, n)[0]], [wilson(n // 10, n)[1]]) for n in (10**4, 10**6)]
+    assert widths[0] / widths[1] == pytest.approx(10, rel=0.01)
+
+
+@pytest.mark.parametrize("policy", ["", "greedy", "Mean"])
+def test_an_unknown_policy_is_refused(model, images, policy: str):
+    with pytest.raises(ValueError, match=r"`policy` should be 'mean' or 'sampled'\. Found"):
+        evaluate(model, images, policy=policy)
+
+
+def test_an_empty_set_is_refused(model):
+    empty = InMemory(torch.zeros(0, 1, 7, 9, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
+    with pytest.raises(ValueError, match=r"should hold at least one image\. Found none\."):
+        evaluate(model, empty)
+
+
+@pytest.mark.parametrize("num_rollouts", [0, -1])
+def test_an_impossible_number_of_passes_is_refused(model, images, num_rollouts: int):
+    with pytest.raises(ValueError, match=r"`num_rollouts` should be at least 1\."):
+        evaluate(model, images, num_rollouts=num_rollouts)

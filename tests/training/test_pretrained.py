@@ -1,0 +1,103 @@
+"""A model as a folder: the same after a round trip, and one sentence where it cannot be."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from saccade import build, fit, from_pretrained, save_pretrained
+from training.tiny import tiny, tiny_model
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"core": "lstm", "locator_width": 5, "learn_std": True},
+        {"core": "gru", "baseline": "scalar", "depth": 2, "scale": 1.7, "start": "centre", "stochastic": True},
+    ],
+)
+def test_a_model_is_the_same_after_a_round_trip(tmp_path, changes: dict):
+    model = build(tiny_model(**changes)).eval()
+    copy = from_pretrained(save_pretrained(model, tmp_path / "deep" / "model"))
+    assert copy.config == model.config
+    assert not copy.training
+    image = torch.randint(256, (5, 1, 8, 8), dtype=torch.uint8)
+    first, second = (vars(m(image, generator=torch.Generator().manual_seed(0))) for m in (model, copy))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_saved_model_holds_no_pickle_and_nothing_else(tmp_path):
+    save_pretrained(build(tiny_model()), tmp_path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["config.json", "model.safetensors"]
+    assert json.loads((tmp_path / "config.json").read_text())["classes"] == list("0123456789")
+
+
+def test_saving_again_replaces_the_model(tmp_path):
+    save_pretrained(build(tiny_model(hidden_size=5)), tmp_path)
+    model = build(tiny_model())
+    save_pretrained(model, tmp_path)
+    assert from_pretrained(tmp_path).config == model.config
+
+
+def test_a_run_folder_stands_for_its_best_model(tmp_path):
+    fit(tiny(epochs=1), tmp_path)
+    of_run, best = from_pretrained(tmp_path).state_dict(), load_file(tmp_path / "best" / "model.safetensors")
+    assert of_run.keys() == best.keys()
+    assert all(torch.equal(of_run[name], best[name]) for name in best)
+
+
+def test_loading_leaves_torchs_global_generator_as_it_was(tmp_path):
+    save_pretrained(build(tiny_model()), tmp_path)
+    before = torch.get_rng_state()
+    from_pretrained(tmp_path)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors"])
+def test_a_missing_file_is_named(tmp_path, name: str):
+    save_pretrained(build(tiny_model()), tmp_path)
+    (tmp_path / name).unlink()
+    with pytest.raises(FileNotFoundError, match=rf"Found no `.*{name}`\."):
+        from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: b"hello", lambda data: data[:-10]])
+def test_damaged_weights_are_one_sentence(tmp_path, damage):
+    file = save_pretrained(build(tiny_model()), tmp_path) / "model.safetensors"
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(
+        ValueError, match=r"model\.safetensors` should be a safetensors file\. Found a damaged one"
+    ) as error:
+        from_pretrained(tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("config", ["", "[]", '{"hiden_size": 3}', '{"core": "lsmt"}', "\udcff"])
+def test_a_damaged_config_is_named(tmp_path, config: str):
+    file = save_pretrained(build(tiny_model()), tmp_path) / "config.json"
+    file.write_bytes(config.encode("utf-8", "surrogateescape"))
+    with pytest.raises(ValueError, match=r"config\.json: "):
+        from_pretrained(tmp_path)
+
+
+def test_weights_of_another_shape_are_named(tmp_path):
+    folder = save_pretrained(build(tiny_model()), tmp_path)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"what_width": 9}))
+    with pytest.raises(ValueError, match=r"`glimpse.join.0.weight` is \(12, 17\)\. Found \(12, 16\)\."):
+        from_pretrained(folder)
+
+
+@pytest.mark.parametrize("change", ["missing", "unknown"])
+def test_missing_and_unknown_weights_are_named(tmp_path, change: str):
+    folder = save_pretrained(build(tiny_model()), tmp_path)
+    weights = load_file(folder / "model.safetensors")
+    if change == "missing":
+        weights.pop("baseline.value.bias")
+    else:
+        weights["baseline.value.bias2"] = torch.zeros(1)
+    save_file(weights, folder / "model.safetensors")
+    with pytest.raises(ValueError, match=r"`baseline\.value\.bias2?` is .*\. Found .*\."):
+        from_pretrained(folder)
