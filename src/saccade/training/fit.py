@@ -22,6 +22,11 @@ from saccade.training.schedule import learning_rate
 from saccade.training.seeds import derive, generator
 from saccade.training.step import train_step
 
+AT_LEAST = {
+    ("epochs", "batch_size", "num_rollouts", "threads"): 1,
+    ("scenes", "patience", "decay_epochs", "policy_weight", "baseline_weight"): 0,
+    ("momentum", "weight_decay", "gradient_cut", "max_norm", "min_learning_rate"): 0,
+}
 CONFIG, METRICS, TEST, BEST = "config.json", "metrics.jsonl", "test.json", "best"
 
 
@@ -86,7 +91,7 @@ def fit(
         ['best', 'config.json', 'last.pt', 'metrics.jsonl', 'test.json']
     """
     listener = listener or Listener()
-    check(config.training)
+    check(config)
     folder = Path(folder)
     if resume:
         _check_resume(folder, config)
@@ -125,26 +130,23 @@ def choose_device(device: str) -> torch.device:
         ) from None
 
 
-def check(training: Training) -> None:
+def check(config: Config) -> None:
     """Refuse settings that cannot be trained with."""
-    for name in ("epochs", "batch_size", "num_rollouts", "threads"):
-        if getattr(training, name) < 1:
-            raise ValueError(f"`{name}` should be at least 1. Found `{name} = {getattr(training, name)}`.")
-    for name in (
-        "patience",
-        "decay_epochs",
-        "weight_decay",
-        "gradient_cut",
-        "max_norm",
-        "momentum",
-        "min_learning_rate",
-    ):
-        if getattr(training, name) < 0:
-            raise ValueError(f"`{name}` should be at least 0. Found `{name} = {getattr(training, name)}`.")
-    if not training.learning_rate > 0:
-        raise ValueError(f"`learning_rate` should be above 0. Found `learning_rate = {training.learning_rate}`.")
-    if not 0 <= training.ema < 1:
-        raise ValueError(f"`ema` should be at least 0 and below 1. Found `ema = {training.ema}`.")
+    settings = {**vars(config.data), **vars(config.model), **vars(config.loss), **vars(config.training)}
+    for names, least in AT_LEAST.items():
+        for name in names:
+            if not settings[name] >= least:
+                raise ValueError(f"`{name}` should be at least {least}. Found `{name} = {settings[name]}`.")
+    for name in ("learning_rate", "reward_scale"):
+        if not settings[name] > 0:
+            raise ValueError(f"`{name}` should be above 0. Found `{name} = {settings[name]}`.")
+    for name in ("ema", "label_smoothing"):
+        if not 0 <= settings[name] < 1:
+            raise ValueError(f"`{name}` should be at least 0 and below 1. Found `{name} = {settings[name]}`.")
+    if config.model.baseline == "leave-one-out" and config.training.num_rollouts < 2:
+        raise ValueError(
+            "`num_rollouts` should be at least 2 for the leave-one-out baseline. Found `num_rollouts = 1`."
+        )
 
 
 def _check_resume(folder: Path, config: Config) -> None:
@@ -155,6 +157,11 @@ def _check_resume(folder: Path, config: Config) -> None:
     same = replace(config.model, image=before.model.image, classes=before.model.classes)
     if same != before.model or config.data != before.data:
         raise ValueError(f"A resumed run should keep its model and data. Found others than in `{folder / CONFIG}`.")
+    now, then = ((training.optimizer, training.ema > 0) for training in (config.training, before.training))
+    if now != then:
+        raise ValueError(
+            f"A resumed run should keep its `optimizer` and `ema`. Found others than in `{folder / CONFIG}`."
+        )
 
 
 def _begin(folder: Path, learner: Learner, overwrite: bool) -> Progress:
@@ -195,6 +202,7 @@ def _train(learner: Learner, scenes: Scenes, folder: Path, progress: Progress, l
         if validation.error_rate < progress.best_error:
             progress.best_error, progress.best_epoch = validation.error_rate, progress.epoch
             save_pretrained(learner.result, folder / BEST)
+        images = steps * min(training.batch_size, learner.config.data.scenes or len(scenes.train))
         metrics = {
             "epoch": progress.epoch,
             "step": progress.step,
@@ -203,7 +211,7 @@ def _train(learner: Learner, scenes: Scenes, folder: Path, progress: Progress, l
             "best_validation_error": progress.best_error,
             "best_epoch": progress.best_epoch,
             "seconds": round(progress.seconds, 3),
-            "images_per_second": round(steps * training.batch_size / (trained - began), 1),
+            "images_per_second": round(images / (trained - began), 1),
         }
         journal.append(folder / METRICS, metrics)
         save_checkpoint(folder, learner, progress)

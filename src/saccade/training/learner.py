@@ -33,9 +33,10 @@ class Learner:
         return {name: part.state_dict() for name, part in parts.items() if part is not None}
 
     def load_state_dict(self, state: dict[str, dict[str, object]]) -> None:
-        """Go on from there."""
+        """Go on from there; the optimizer's settings remain those of the config."""
         self.model.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        settings = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({**state["optimizer"], "param_groups": settings})
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
 

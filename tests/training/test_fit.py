@@ -1,0 +1,341 @@
+"""Runs: the same every time, interrupted or not; chosen on validation, tested once; refused in a sentence."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from saccade import evaluate, fit, from_pretrained
+from saccade.data.records import Dataset, InMemory
+from saccade.data.sources import load
+from saccade.training.fit import Listener
+from saccade.training.schedule import learning_rate
+from training.tiny import Interrupt, metrics, outcome, tiny
+
+FIELDS = [
+    "epoch",
+    "step",
+    "learning_rate",
+    "loss",
+    "classification_loss",
+    "policy_loss",
+    "baseline_loss",
+    "train_error",
+    "gradient_norm",
+    "validation_error",
+    "best_validation_error",
+    "best_epoch",
+    "seconds",
+    "images_per_second",
+]
+
+# What a checkpoint could forget: each has a state of its own, or counts epochs and steps.
+STATEFUL = {
+    "plain": {},
+    "averaged": {"ema": 0.9, "dropout": 0.3},
+    "momentum": {"optimizer": "sgd", "schedule": "linear", "baseline": "scalar", "decay_epochs": 2},
+    "patience": {"patience": 1, "learning_rate": 1e-12, "min_learning_rate": 0.0},
+    "canvas": {"canvas": "cluttered", "canvas_size": 12, "distractors": 2, "start": "random", "core": "lstm"},
+    "rollouts": {
+        "num_rollouts": 2,
+        "baseline": "leave-one-out",
+        "learn_std": True,
+        "stochastic": True,
+        "precision": "bf16",
+    },
+}
+
+
+@pytest.mark.parametrize("settings", STATEFUL.values(), ids=STATEFUL)
+def test_bug_15_an_interrupted_run_goes_on_bit_for_bit(tmp_path, settings: dict):
+    """And so two runs are bitwise equal: after an epoch, in the middle of one, or not interrupted at all."""
+    config = tiny(**{"epochs": 3, "scenes": 64} | settings)
+    whole = fit(config, tmp_path / "whole")
+    parts = tmp_path / "parts"
+    for interrupt in (Interrupt(1), Interrupt(2, step=2), None):
+        if interrupt:
+            with pytest.raises(KeyboardInterrupt):
+                fit(config, parts, resume=parts.exists(), listener=interrupt)
+        else:
+            resumed = fit(config, parts, resume=True)
+    assert outcome(parts) == outcome(tmp_path / "whole")
+    assert resumed.test.wrong == whole.test.wrong
+    assert resumed.progress.epoch == whole.progress.epoch == (2 if "patience" in settings else 3)
+
+
+def test_a_run_stopped_in_its_first_epoch_can_be_resumed(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny(), tmp_path / "stopped", listener=Interrupt(1, step=1))
+    fit(tiny(), tmp_path / "stopped", resume=True)
+    fit(tiny(), tmp_path / "whole")
+    assert outcome(tmp_path / "stopped") == outcome(tmp_path / "whole")
+
+
+def test_a_longer_run_is_a_resumed_shorter_one(tmp_path):
+    fit(tiny(epochs=1, decay_epochs=3), tmp_path / "parts")
+    fit(tiny(epochs=2, decay_epochs=3), tmp_path / "parts", resume=True)
+    fit(tiny(epochs=2, decay_epochs=3), tmp_path / "whole")
+    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+
+
+def test_settings_of_the_optimizer_may_change_on_resume(tmp_path):
+    """They are the config's, not the checkpoint's."""
+    fit(tiny(epochs=1, decay_epochs=9), tmp_path / "same")
+    fit(tiny(epochs=1, decay_epochs=9), tmp_path / "changed")
+    fit(tiny(epochs=2, decay_epochs=9), tmp_path / "same", resume=True)
+    fit(tiny(epochs=2, decay_epochs=9, weight_decay=0.5), tmp_path / "changed", resume=True)
+    same, changed = (metrics(tmp_path / name) for name in ("same", "changed"))
+    assert same[0] == changed[0]
+    assert same[1] != changed[1]
+
+
+def test_another_seed_is_another_run(tmp_path):
+    for seed in (0, 1):
+        fit(tiny(epochs=1, seed=seed), tmp_path / str(seed))
+    assert outcome(tmp_path / "0")["best"] != outcome(tmp_path / "1")["best"]
+
+
+def test_a_run_leaves_torchs_global_generator_as_it_was(tmp_path):
+    before = torch.get_rng_state()
+    fit(tiny(epochs=1), tmp_path)
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_every_epoch_is_a_line_of_metrics(tmp_path):
+    told: list[dict] = []
+
+    class Ear(Listener):
+        def on_epoch(self, metrics):
+            told.append(metrics)
+
+    fit(tiny(reward_scale=2.0), tmp_path, listener=Ear())
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    assert lines == told
+    assert [list(line) for line in lines] == [FIELDS] * 2
+    for number, line in enumerate(lines, 1):
+        assert (line["epoch"], line["step"]) == (number, 4 * number)
+        parts = line["classification_loss"] + line["policy_loss"] + line["baseline_loss"]
+        assert line["loss"] == pytest.approx(parts, rel=1e-5)
+        assert 0 <= line["train_error"] <= 1
+        assert round(line["train_error"] * 128) == pytest.approx(line["train_error"] * 128, abs=1e-3)
+        assert line["best_validation_error"] == min(other["validation_error"] for other in lines[:number])
+        assert line["learning_rate"] == learning_rate(4 * number - 1, 8, start=5e-3, floor=1e-5, schedule="cosine")
+        assert line["images_per_second"] > 0
+    assert 0 < lines[0]["seconds"] <= lines[1]["seconds"]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_field_of_metrics_is_explained(field: str):
+    page = Path(__file__).parents[2] / "docs" / "training.md"
+    if not page.exists():
+        pytest.skip("There is no docs/training.md yet.")
+    assert f"`{field}`" in page.read_text(encoding="utf-8")
+
+
+class Watched(InMemory):
+    """Images that write down when they are read."""
+
+    log: list[str]
+    name: str
+
+    def read(self, index):
+        self.log.extend([self.name] * len(index))
+        return super().read(index)
+
+    def to(self, device):
+        return self
+
+
+@pytest.fixture
+def log(monkeypatch) -> list[str]:
+    """The split of every image that a run reads, in order."""
+    log: list[str] = []
+
+    def watched(source: str, **options) -> Dataset:
+        digits = load(source, **options)
+        splits = {name: Watched(getattr(digits, name).image, getattr(digits, name).label) for name in SPLITS}
+        for name, split in splits.items():
+            object.__setattr__(split, "log", log)
+            object.__setattr__(split, "name", name)
+        return Dataset(digits.name, digits.classes, **splits)
+
+    monkeypatch.setattr("saccade.training.scenes.load", watched)
+    return log
+
+
+SPLITS = ("train", "validation", "test")
+
+
+def test_bug_12_the_test_set_is_looked_at_once_after_everything_else(tmp_path, log):
+    summary = fit(tiny(epochs=3), tmp_path)
+    assert log[-summary.test.n :] == ["test"] * summary.test.n
+    assert log.count("test") == summary.test.n == 359
+    assert log.count("validation") == 3 * 240
+    assert log.count("train") == 3 * 128
+
+
+def test_bug_12_the_model_is_chosen_by_its_validation_error(tmp_path):
+    settings = {"learning_rate": 0.3, "schedule": "constant", "scenes": 64}  # so wild that the last is not the best
+    summary = fit(tiny(**settings, epochs=6), tmp_path / "run")
+    errors = [line["validation_error"] for line in metrics(tmp_path / "run")]
+    best = errors.index(min(errors)) + 1
+    assert best < 6
+    assert (summary.progress.best_epoch, summary.progress.best_error) == (best, min(errors))
+    fit(tiny(**settings, epochs=best), tmp_path / "short")
+    assert outcome(tmp_path / "run")["best"] == outcome(tmp_path / "short")["best"]
+    model, digits = from_pretrained(tmp_path / "run"), load("digits")
+    assert evaluate(model, digits.validation).error_rate == min(errors)
+    assert evaluate(model, digits.test).wrong == summary.test.wrong
+
+
+def test_the_averaged_model_is_the_one_that_is_judged_and_kept(tmp_path):
+    fit(tiny(epochs=1, ema=0.9), tmp_path)
+    run = outcome(tmp_path)
+    averaged, last = run["last"]["learner"]["averaged"], run["last"]["learner"]["model"]
+    assert all(run["best"][name] == averaged[f"module.{name}"] for name in run["best"])
+    assert run["best"] != last
+
+
+def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
+    still = {"epochs": 9, "learning_rate": 1e-12, "min_learning_rate": 0.0}
+    assert fit(tiny(**still, patience=2), tmp_path).progress.epoch == 3
+    assert fit(tiny(**still | {"epochs": 4}), tmp_path, overwrite=True).progress.epoch == 4
+
+
+def test_the_folder_holds_the_run_and_its_test(tmp_path):
+    summary = fit(tiny(), tmp_path / "deep" / "run")
+    assert sorted(file.name for file in summary.folder.iterdir()) == sorted(
+        ["best", "config.json", "last.pt", "metrics.jsonl", "test.json"]
+    )
+    test = json.loads((summary.folder / "test.json").read_text())
+    assert (test["policy"], test["num_rollouts"], test["n"]) == ("mean", 1, 359)
+    assert test["error_rate"] == summary.test.error_rate == test["wrong"] / 359
+    assert sum(map(sum, test["confusion"])) == 359
+    assert summary.config.model.image == (1, 8, 8)
+    assert summary.config.model.classes == tuple("0123456789")
+
+
+def test_the_listener_hears_every_step(tmp_path):
+    heard: list[tuple] = []
+
+    class Ear(Listener):
+        def on_start(self, config, done, steps):
+            heard.append(("start", done, steps))
+
+        def on_step(self, epoch, step):
+            heard.append((epoch, step))
+
+    fit(tiny(epochs=1), tmp_path, listener=Ear())
+    fit(tiny(epochs=2), tmp_path, resume=True, listener=Ear())
+    steps = [(1, 1), (1, 2), (1, 3), (1, 4)]
+    assert heard == [("start", 0, 4), *steps, ("start", 1, 4), *((2, step) for _, step in steps)]
+
+
+def test_a_run_in_the_way_is_not_touched(tmp_path):
+    fit(tiny(epochs=1), tmp_path)
+    before = outcome(tmp_path)
+    with pytest.raises(ValueError, match=r"should be a new folder\. Found a run in it"):
+        fit(tiny(epochs=1, seed=1), tmp_path)
+    assert outcome(tmp_path) == before
+    fit(tiny(epochs=1, seed=1), tmp_path, overwrite=True)
+    assert outcome(tmp_path)["best"] != before["best"]
+
+
+def test_an_overwritten_run_leaves_no_trace(tmp_path):
+    fit(tiny(), tmp_path / "twice")
+    fit(tiny(epochs=1), tmp_path / "twice", overwrite=True)
+    fit(tiny(epochs=1), tmp_path / "once")
+    assert outcome(tmp_path / "twice") == outcome(tmp_path / "once")
+
+
+@pytest.mark.parametrize("changes", [{"hidden_size": 13}, {"core": "gru"}, {"std": 0.3}, {"split_seed": 1}])
+def test_a_run_is_not_resumed_with_another_model_or_other_data(tmp_path, changes: dict):
+    fit(tiny(epochs=1), tmp_path)
+    before = outcome(tmp_path)
+    with pytest.raises(ValueError, match=r"A resumed run should keep its model and data\. Found others"):
+        fit(tiny(**changes), tmp_path, resume=True)
+    assert outcome(tmp_path) == before
+
+
+@pytest.mark.parametrize("changes", [{"optimizer": "sgd"}, {"ema": 0.9}])
+def test_a_run_is_not_resumed_with_another_optimizer_or_average(tmp_path, changes: dict):
+    fit(tiny(epochs=1), tmp_path)
+    before = outcome(tmp_path)
+    with pytest.raises(ValueError, match="A resumed run should keep"):
+        fit(tiny(**changes), tmp_path, resume=True)
+    assert outcome(tmp_path) == before
+
+
+def test_there_must_be_a_run_to_resume(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"A run to resume should be in .*\. Found no `config\.json` there\."):
+        fit(tiny(), tmp_path, resume=True)
+    fit(tiny(epochs=1), tmp_path)
+    (tmp_path / "last.pt").unlink()
+    with pytest.raises(FileNotFoundError, match=r"should have a checkpoint\. Found no"):
+        fit(tiny(), tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: b"hello", lambda data: data[: len(data) // 2]])
+def test_a_damaged_checkpoint_is_one_sentence(tmp_path, damage):
+    fit(tiny(epochs=1), tmp_path)
+    file = tmp_path / "last.pt"
+    file.write_bytes(damage(file.read_bytes()))
+    with pytest.raises(ValueError, match=r"last\.pt` should be a checkpoint") as error:
+        fit(tiny(), tmp_path, resume=True)
+    assert "\n" not in str(error.value)
+
+
+def test_a_line_of_metrics_that_a_crash_cut_short_is_written_again(tmp_path):
+    fit(tiny(epochs=1, decay_epochs=2), tmp_path / "parts")
+    with (tmp_path / "parts" / "metrics.jsonl").open("a") as file:
+        file.write('{"epoch": 2, "st')
+    fit(tiny(epochs=2, decay_epochs=2), tmp_path / "parts", resume=True)
+    fit(tiny(epochs=2, decay_epochs=2), tmp_path / "whole")
+    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"epochs": 0}, "`epochs` should be at least 1. Found `epochs = 0`."),
+        ({"batch_size": 0}, "`batch_size` should be at least 1."),
+        ({"num_rollouts": 0}, "`num_rollouts` should be at least 1."),
+        ({"threads": 0}, "`threads` should be at least 1."),
+        ({"patience": -1}, "`patience` should be at least 0."),
+        ({"decay_epochs": -1}, "`decay_epochs` should be at least 0."),
+        ({"weight_decay": -0.1}, "`weight_decay` should be at least 0."),
+        ({"gradient_cut": -0.1}, "`gradient_cut` should be at least 0."),
+        ({"max_norm": -0.1}, "`max_norm` should be at least 0."),
+        ({"momentum": -0.1}, "`momentum` should be at least 0."),
+        ({"min_learning_rate": -0.1}, "`min_learning_rate` should be at least 0."),
+        ({"learning_rate": 0.0}, "`learning_rate` should be above 0."),
+        ({"learning_rate": float("nan")}, "`learning_rate` should be above 0."),
+        ({"ema": 1.0}, "`ema` should be at least 0 and below 1."),
+        ({"label_smoothing": 1.0}, "`label_smoothing` should be at least 0 and below 1."),
+        ({"reward_scale": 0.0}, "`reward_scale` should be above 0."),
+        ({"policy_weight": -1.0}, "`policy_weight` should be at least 0."),
+        ({"baseline_weight": -1.0}, "`baseline_weight` should be at least 0."),
+        ({"baseline": "leave-one-out"}, "`num_rollouts` should be at least 2 for the leave-one-out baseline."),
+        ({"device": "abacus"}, "`device` should be `auto`, `cpu`, or a GPU of this machine. Found `device = abacus`."),
+        ({"image": (1, 9, 9)}, "`image` should be (1, 8, 8), as the data is."),
+        ({"classes": ("a", "b")}, "`classes` should be"),
+        ({"num_glimpses": 0}, "`num_glimpses` should be at least 1."),
+        ({"scenes": -1}, "`scenes` should be at least 0."),
+        ({"canvas_size": 5}, "A canvas should be at least as large as its images"),
+        ({"source": "digit"}, "Did you mean `digits`?"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path, changes: dict, sentence: str):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        fit(tiny(**changes), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_few_seconds_of_training_beat_chance_by_far(tmp_path):
+    """Nine of ten wrong is chance."""
+    model = {"what_width": 48, "where_width": 16, "join_width": 48, "hidden_size": 48, "std": 0.15}
+    summary = fit(tiny(**model, epochs=3, scenes=0, learning_rate=1e-2), tmp_path)
+    assert summary.progress.best_error < 0.65
+    assert summary.test.interval[1] < 0.7
