@@ -23,3 +23,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("mnist"):
             item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def one_seed() -> None:
+    """What a test draws without a generator of its own is the same in every run and in any order."""
+    torch.manual_seed(0)

@@ -31,7 +31,7 @@ class CategoricalEntropy(nn.Module):
         super().__init__()
         self.scale, self.min_entropy = scale, min_entropy
 
-    def forward(self, probabilities: Float[Tensor, "batch classes"]) -> Float[Tensor, "batch classes"]:
+    def forward(self, probabilities: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes"]:
         """The probabilities, unchanged."""
         if probabilities.ndim != 2:
             raise ValueError(f"`probabilities` should be (batch, classes). Found {tuple(probabilities.shape)}.")

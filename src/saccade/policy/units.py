@@ -52,6 +52,10 @@ class ReinforceUnit(nn.Module, ABC):
             self.draws.append(self.log_prob(parameters, value))
         return value
 
+    def __getstate__(self) -> dict[str, Any]:
+        """A copy leaves the draws behind: they belong to one pass of this very unit."""
+        return {**self.__dict__, "draws": None if self.draws is None else []}
+
 
 class ReinforceNormal(ReinforceUnit):
     """Normal unit: x ~ N(u, s^2), with d log p / du = (x - u) / s^2 and d log p / ds = ((x - u)^2 - s^2) / s^3.

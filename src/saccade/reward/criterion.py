@@ -21,6 +21,8 @@ from saccade.reward.reward import binary_reward, class_reward
 class _RewardCriterion(nn.Module, ABC):
     """What both reward criteria share: listening to the units, and the loss."""
 
+    prediction_dims: int
+
     def __init__(self, module: nn.Module, reward_scale: float = 1.0) -> None:
         super().__init__()
         if not any(units(module)):
@@ -39,8 +41,14 @@ class _RewardCriterion(nn.Module, ABC):
         """-mean R, with the gradients of REINFORCE to the units and of (b - R)^2 to the baseline, and no other.
 
         Raises:
+            ValueError: if there is not one prediction for each target.
             RuntimeError: if `module` has drawn nothing since the last call.
         """
+        if prediction.ndim != self.prediction_dims or len(prediction) != len(target):
+            raise ValueError(
+                f"`prediction` should have {self.prediction_dims} dimension(s), the first one long as the "
+                f"{len(target)} targets. Found the shape {tuple(prediction.shape)}."
+            )
         reward = self.reward(prediction, target)
         baseline = baseline.expand_as(reward)
         advantage = (reward - baseline).detach()
@@ -82,7 +90,7 @@ class VRClassReward(_RewardCriterion):
     to the criterion or the next pass, and never under `no_grad`.
 
     Raises:
-        ValueError: if `module` holds no REINFORCE unit, or a unit's draws are not one a sample of the batch.
+        ValueError: if `module` holds no REINFORCE unit, or its draws or predictions are not one for each target.
         RuntimeError: if the module has not run before the criterion.
 
     Example:
@@ -95,6 +103,8 @@ class VRClassReward(_RewardCriterion):
 
     Source: Williams 1992; Torch7 `dpnn/VRClassReward.lua`.
     """
+
+    prediction_dims = 2
 
     def reward(self, prediction: Tensor, target: Tensor) -> Float[Tensor, " batch"]:
         """reward_scale where argmax(prediction) is the target."""
@@ -113,6 +123,8 @@ class BinaryClassReward(_RewardCriterion):
 
     Source: Torch7 `dpnn/BinaryClassReward.lua`.
     """
+
+    prediction_dims = 1
 
     def reward(self, prediction: Tensor, target: Tensor) -> Float[Tensor, " batch"]:
         """reward_scale where (prediction > 0.5) is the target."""

@@ -1,0 +1,191 @@
+"""HybridLoss: the gradient it promises to logits, locations and baselines, by formula and by enumeration."""
+
+import itertools
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+from torch.nn import functional
+
+from asserts import assert_equal
+from saccade import HybridLoss, Rollout
+
+BASELINES = ("learned", "batch-mean", "leave-one-out")
+
+
+def numbers(*shape: int, seed: int = 0) -> Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed)).requires_grad_()
+
+
+def made(time: int, batch: int, classes: int = 3, seed: int = 0) -> Rollout:
+    """A rollout of leaves, so that every gradient can be read off."""
+    return Rollout(
+        logits=numbers(time, batch, classes, seed=seed),
+        locations=torch.zeros(time, batch, 2),
+        log_probs=numbers(time, batch, seed=seed + 1),
+        baselines=numbers(time, batch, seed=seed + 2),
+        hiddens=torch.zeros(time, batch, 4),
+    )
+
+
+def label(images: int, seed: int = 0) -> Tensor:
+    return torch.randint(3, (images,), generator=torch.Generator().manual_seed(seed))
+
+
+def slow_advantage(baseline: str, reward: list[float], baselines: list[list[float]], images: int) -> list[list[float]]:
+    """A_t of every answer, written out: entry i is rollout i // images of image i mod images."""
+    n, table = len(reward), []
+    for b_t in baselines:
+        row = []
+        for i in range(n):
+            others = [reward[j] for j in range(n) if j != i and j % images == i % images]
+            expected = {
+                "learned": b_t[i],
+                "batch-mean": sum(reward) / n,
+                "leave-one-out": sum(others) / (len(others) or 1),
+            }
+            row.append(reward[i] - expected[baseline])
+        table.append(row)
+    return table
+
+
+@given(
+    baseline=st.sampled_from(BASELINES),
+    time=st.integers(1, 3),
+    images=st.integers(1, 4),
+    rollouts=st.integers(2, 3),
+    scale=st.sampled_from([1.0, 2.5]),
+    weight=st.sampled_from([1.0, 0.3]),
+    seed=st.integers(0, 99),
+)
+def test_bug_07_each_log_probability_gets_minus_its_advantage_over_the_batch(
+    baseline, time, images, rollouts, scale, weight, seed
+):
+    rollout, target = made(time, images * rollouts, seed=seed), label(images, seed)
+    loss = HybridLoss(baseline=baseline, reward_scale=scale, policy_weight=weight)
+    loss(rollout, target).total.backward()
+    right = rollout.logits[-1].argmax(-1) == target.repeat(rollouts)
+    reward = [scale if yes else 0.0 for yes in right.tolist()]
+    advantage = slow_advantage(baseline, reward, rollout.baselines.tolist(), images)
+    expected = -weight * torch.tensor(advantage) / (images * rollouts)
+    torch.testing.assert_close(rollout.log_probs.grad, expected)
+
+
+@given(time=st.integers(1, 3), images=st.integers(1, 4), rollouts=st.integers(1, 3), seed=st.integers(0, 99))
+def test_bug_05_the_baselines_learn_from_their_squared_error_alone(time, images, rollouts, seed):
+    rollout, target = made(time, images * rollouts, seed=seed), label(images, seed)
+    losses = HybridLoss(reward_scale=2.0, baseline_weight=0.3)(rollout, target)
+    losses.total.backward()
+    reward = 2.0 * (rollout.answer.argmax(-1) == target.repeat(rollouts))
+    expected = 0.3 * 2 * (rollout.baselines - reward) / rollout.baselines.numel()
+    torch.testing.assert_close(rollout.baselines.grad, expected.detach())
+    torch.testing.assert_close(losses.baseline_loss, (rollout.baselines - reward).square().mean())
+
+
+@pytest.mark.parametrize("baseline", BASELINES[1:])
+def test_a_baseline_that_is_a_mean_trains_no_other(baseline):
+    rollout = made(2, 6)
+    losses = HybridLoss(baseline=baseline)(rollout, label(3))
+    losses.total.backward()
+    assert losses.baseline_loss == 0
+    assert rollout.baselines.grad is None
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("rollouts", [1, 3])
+def test_the_logits_learn_from_the_cross_entropy_of_the_last_answer_alone(smoothing, rollouts):
+    rollout, target = made(4, 5 * rollouts), label(5)
+    losses = HybridLoss(label_smoothing=smoothing)(rollout, target)
+    losses.total.backward()
+    last = rollout.logits[-1].detach().clone().requires_grad_()
+    expected = functional.cross_entropy(last, target.repeat(rollouts), label_smoothing=smoothing)
+    expected.backward()
+    torch.testing.assert_close(losses.classification_loss, expected)
+    torch.testing.assert_close(rollout.logits.grad[-1], last.grad)
+    assert_equal(rollout.logits.grad[:-1], torch.zeros(3, 5 * rollouts, 3))
+
+
+def test_bug_18_label_smoothing_counts():
+    values = [HybridLoss(label_smoothing=s)(made(2, 5), label(5)).classification_loss.item() for s in (0.0, 0.1)]
+    assert values[0] != values[1]
+
+
+def test_the_total_is_the_weighted_sum_and_the_reward_is_the_mean():
+    rollout, target = made(3, 8), label(4)
+    losses = HybridLoss(policy_weight=0.5, baseline_weight=0.25, reward_scale=2.0)(rollout, target)
+    torch.testing.assert_close(
+        losses.total, losses.classification_loss + 0.5 * losses.policy_loss + 0.25 * losses.baseline_loss
+    )
+    right = rollout.answer.argmax(-1) == target.repeat(2)
+    assert losses.reward == 2.0 * right.float().mean()
+    reward = 2.0 * right
+    policy_loss = -((reward - rollout.baselines) * rollout.log_probs).sum(0).mean()
+    torch.testing.assert_close(losses.policy_loss, policy_loss)
+    assert not losses.reward.requires_grad
+
+
+def expected_gradient(baseline: str, images: int, rollouts: int, p: float) -> tuple[float, float]:
+    """(Mean over all outcomes of HybridLoss's gradient to p, the true d E[-R] / dp), by enumeration.
+
+    Each answer is drawn: 1, which is right, with probability p, else 0.
+    """
+    n, mean = images * rollouts, 0.0
+    for outcome in itertools.product([0, 1], repeat=n):
+        answer, parameter = torch.tensor(outcome), torch.tensor(p, dtype=torch.float64, requires_grad=True)
+        log_probs = torch.where(answer == 1, parameter.log(), (1 - parameter).log())
+        rollout = Rollout(
+            logits=functional.one_hot(answer, 2).double().unsqueeze(0),
+            locations=torch.zeros(1, n, 2),
+            log_probs=log_probs.unsqueeze(0),
+            baselines=torch.full((1, n), 0.3, dtype=torch.float64),
+            hiddens=torch.zeros(1, n, 1),
+        )
+        HybridLoss(baseline=baseline)(rollout, torch.ones(images, dtype=torch.int64)).policy_loss.backward()
+        mean += log_probs.detach().sum().exp().item() * parameter.grad.item()
+    return mean, -1.0
+
+
+@pytest.mark.parametrize(("images", "rollouts"), [(1, 2), (2, 2), (1, 4), (2, 3)])
+@pytest.mark.parametrize("p", [0.2, 0.7])
+@pytest.mark.parametrize("baseline", BASELINES)
+def test_the_policy_gradient_is_unbiased_by_enumeration(baseline, p, images, rollouts):
+    """Over all 2^n outcomes; the batch mean, which holds the answer's own reward, shrinks it by exactly 1 - 1 / n."""
+    actual, expected = expected_gradient(baseline, images, rollouts, p)
+    shrink = 1 - 1 / (images * rollouts) if baseline == "batch-mean" else 1
+    assert actual == pytest.approx(expected * shrink, abs=1e-6)
+
+
+def test_the_number_of_rollouts_is_inferred_rollout_by_rollout():
+    """Answers 0 and 2 are of image 0: one right and one wrong; answers 1 and 3 of image 1 are both right."""
+    rollout, target = made(1, 4), torch.tensor([0, 1])
+    answers = functional.one_hot(torch.tensor([0, 1, 2, 1]), 3).float().unsqueeze(0)
+    rollout = Rollout(answers, rollout.locations, rollout.log_probs, rollout.baselines, rollout.hiddens)
+    HybridLoss(baseline="leave-one-out")(rollout, target).policy_loss.backward()
+    assert rollout.log_probs.grad.tolist() == [[-0.25, 0, 0.25, 0]]
+
+
+def test_logits_of_half_precision_are_welcome():
+    rollout = made(2, 4)
+    half = Rollout(
+        rollout.logits.bfloat16(), rollout.locations, rollout.log_probs, rollout.baselines.bfloat16(), rollout.hiddens
+    )
+    HybridLoss()(half, label(4)).total.backward()
+    assert rollout.baselines.grad is not None
+
+
+@pytest.mark.parametrize("batch", [3, 5])
+def test_labels_that_do_not_fit_are_refused(batch):
+    with pytest.raises(ValueError, match=f"The rollout of {batch} answers should fit the 4 labels."):
+        HybridLoss()(made(2, batch), label(4))
+
+
+def test_an_unknown_baseline_is_refused():
+    with pytest.raises(ValueError, match=r"should be 'learned', 'batch-mean' or 'leave-one-out'. Found 'mean'."):
+        HybridLoss(baseline="mean")
+
+
+def test_leave_one_out_of_one_rollout_is_refused():
+    with pytest.raises(ValueError, match="`num_rollouts` should be at least 2"):
+        HybridLoss(baseline="leave-one-out")(made(2, 4), label(4))
