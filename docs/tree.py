@@ -11,6 +11,8 @@ PACKAGE = "src/saccade"
 BLOCK = re.compile(r"(?<=<!-- tree -->\n```text\n).*?(?=```\n<!-- /tree -->)", re.DOTALL)
 OTHERS = {
     "tests": "mirrors src/saccade; what is checked on every push",
+    "examples": "learners of your own, trained with the parts",
+    "benchmarks": "how fast the parts are",
     "docs": "how it works, data, training, conventions, performance, lab notes",
     "results": "configs and metrics of the runs behind the numbers",
     "Makefile": "the commands",
