@@ -44,7 +44,8 @@ def test_an_epoch(n, batch_size, scenes, shuffle):
 
 
 def test_evaluation_is_in_order_and_keeps_the_tail():
-    assert labels(numbered(7), 3, shuffle=False) == [[0, 1, 2], [3, 4, 5], [6]]
+    for generator in (None, seeded()):
+        assert labels(numbered(7), 3, generator, shuffle=False) == [[0, 1, 2], [3, 4, 5], [6]]
 
 
 def test_training_is_shuffled_by_the_generator():

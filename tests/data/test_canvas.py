@@ -25,7 +25,7 @@ def noise(*shape: int) -> torch.Tensor:
     return torch.randint(256, shape, dtype=torch.uint8, generator=seeded(1))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 3), st.integers(1, 3), sides, sides, sides, sides, st.integers(0, 5), st.data())
 def test_scenes_equal_the_slow_form(batch, channels, height, width, more_rows, more_columns, distractors, data):
     piece = data.draw(st.integers(1, min(height, width)))

@@ -17,6 +17,7 @@ def test_hold_out(label, fraction, seed):
     assert len(held) == round(len(label) * fraction)
     assert_equal(torch.cat([kept, held]).sort().values, torch.arange(len(label)))
     assert kept.tolist() == sorted(kept.tolist())
+    assert held.tolist() == sorted(held.tolist())
     share = label.bincount() * len(held) / len(label)
     assert (label[held].bincount(minlength=len(share)) - share).abs().max() < 1 + 1e-6
 
