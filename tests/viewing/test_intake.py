@@ -1,0 +1,155 @@
+"""Whatever a person has becomes the pixels that the model was trained on, or one sentence says why not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from saccade.viewing.intake import take_in, zoom
+
+GREY, COLOUR = (1, 4, 6), (3, 4, 6)
+RED = np.broadcast_to(np.array([255, 0, 0], dtype=np.uint8), (4, 6, 3))
+
+
+def spot(height: int = 4, width: int = 6) -> np.ndarray:
+    """Black, with a white pixel at the top right: no turn and no flip leaves it in its place."""
+    pixels = np.zeros((height, width), dtype=np.uint8)
+    pixels[0, -1] = 255
+    return pixels
+
+
+def taken(image: object, shape: tuple[int, int, int] = GREY, resize: str = "pad") -> torch.Tensor:
+    return take_in(image, shape, resize)[0]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(
+    "image",
+    [
+        spot(),
+        spot()[..., None],
+        spot() / 255,
+        (spot() / 255).astype(np.float32),
+        spot() > 0,
+        (spot() / 255 * 65535).astype(np.uint16),
+        np.stack([spot()] * 3, axis=-1),
+        np.stack([spot()] * 3 + [np.full((4, 6), 255, dtype=np.uint8)], axis=-1),
+        torch.from_numpy(spot())[None],
+        torch.from_numpy(spot()),
+        torch.from_numpy(np.stack([spot()] * 3)),
+        torch.from_numpy(np.stack([spot()] * 3)).to(torch.bfloat16) / 255,
+        Image.fromarray(spot()),
+        Image.fromarray(spot()).convert("RGBA"),
+        Image.fromarray(spot()).convert("P"),
+        Image.fromarray(spot()).convert("1"),
+        Image.fromarray((spot() / 255 * 65535).astype(np.uint16)),
+    ],
+    ids=lambda image: f"{type(image).__name__}-{getattr(image, 'dtype', getattr(image, 'mode', ''))}",
+)
+def test_every_kind_of_image_becomes_the_same_pixels(image: object, channels: int) -> None:
+    pixels = taken(image, (channels, 4, 6)).float()
+    pixels = pixels if pixels.max() > 1 else pixels * 255
+    assert torch.equal(pixels, torch.from_numpy(spot()).float().expand(channels, 4, 6))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.bmp", "a.gif", "a.webp", "a.tif"])
+def test_files(name: str, tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 6), 255, dtype=np.uint8)).save(tmp_path / name)
+    assert taken(tmp_path / name).min() > 250
+    assert taken(str(tmp_path / name)).min() > 250
+
+
+def test_a_sixteen_bit_file_is_scaled_not_cut(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 6), 32768, dtype=np.uint16)).save(tmp_path / "a.png")
+    assert taken(tmp_path / "a.png").unique().tolist() == [128]
+
+
+def test_a_picture_is_turned_upright(tmp_path: Path) -> None:
+    """Orientation 6: what is stored lies on its left side, so its top right is shown at the bottom right."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(spot(6, 4)).save(tmp_path / "a.png", exif=exif)
+    pixels, original = take_in(tmp_path / "a.png", GREY, "pad")
+    assert original == (4, 6)
+    assert pixels[0].nonzero().tolist() == [[3, 5]]
+
+
+def test_colour_becomes_grey_and_grey_becomes_colour() -> None:
+    assert taken(RED).shape == GREY
+    assert 70 < int(taken(RED)[0, 0, 0]) < 80  # the luma of red
+    assert taken(RED, COLOUR)[:, 0, 0].tolist() == [255, 0, 0]
+
+
+def test_a_tensor_of_the_models_shape_keeps_its_numbers() -> None:
+    image = torch.rand(5, 4, 6)
+    assert torch.equal(taken(image, (5, 4, 6)), image)
+
+
+@pytest.mark.parametrize(
+    ("resize", "expected"), [("pad", [0, 255, 255, 0]), ("crop", [255] * 4), ("stretch", [255] * 4)]
+)
+def test_fitting(resize: str, expected: list[int]) -> None:
+    """A wide white picture in a square: bars of black above and below only where it is padded."""
+    pixels = taken(np.full((10, 20), 255, dtype=np.uint8), (1, 4, 4), resize)
+    assert pixels[0, :, 1].tolist() == expected
+
+
+@pytest.mark.parametrize(("resize", "expected"), [("pad", (0.2, 0.2)), ("crop", (0.4, 0.4)), ("stretch", (0.2, 0.4))])
+def test_zoom(resize: str, expected: tuple[float, float]) -> None:
+    """(x, y), so that the wide picture is narrowed more than it is lowered."""
+    assert zoom((10, 20), (4, 4), resize) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("image", "sentence"),
+    [
+        (3, "should be a path, a picture, an array or a tensor. Found a int"),
+        (np.zeros((3, 28, 28)), r"1 to 4 channels. Found the shape \(3, 28, 28\)"),
+        (np.zeros((0, 3)), r"Found the shape \(0, 3\)"),
+        (np.zeros((4, 6), dtype=np.int64), "uint8, or floats .* Found the type int64"),
+        (np.full((4, 6), 200.0), r"in \[0, 1\]. Found \[200, 200\]"),
+        (np.full((4, 6), np.nan), "Found .nan, nan"),
+        (torch.full((1, 4, 6), -1.0), r"in \[0, 1\]. Found \[-1, -1\]"),
+    ],
+)
+def test_what_is_no_image_is_refused(image: object, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        taken(image)
+
+
+def test_other_channels_must_fit() -> None:
+    with pytest.raises(ValueError, match=r"should be a tensor \(5, 4, 6\)"):
+        taken(spot(), (5, 4, 6))
+
+
+def test_another_size_can_be_refused() -> None:
+    with pytest.raises(ValueError, match="Found a size of 9 x 6 instead of 4 x 6"):
+        taken(spot(9, 6), resize="refuse")
+
+
+def test_files_that_are_no_images(tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("hello")
+    with pytest.raises(ValueError, match=r"text.png` should be a readable image. Found no image format"):
+        taken(tmp_path / "text.png")
+    with pytest.raises(ValueError, match=r"should be a readable image"):
+        taken(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"none.png` should be an image. Found no such file"):
+        taken(tmp_path / "none.png")
+
+
+def test_a_broken_file(tmp_path: Path) -> None:
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (99, 99), dtype=np.uint8)).save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:2000])
+    with pytest.raises(ValueError, match="should be a readable image"):
+        taken(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("limit", [30, 59])
+def test_too_many_pixels(limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow only warns up to twice its limit: here that is refused too."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    Image.fromarray(spot(6, 10)).save(tmp_path / "a.png")
+    with pytest.raises(ValueError, match=r"should be a readable image. Found Image size"):
+        taken(tmp_path / "a.png")
