@@ -49,3 +49,9 @@ def assert_same_rollout(rollout, expected: dict[str, Tensor], but: tuple[str, ..
         torch.testing.assert_close(
             getattr(rollout, name), expected[name], msg=lambda text, name=name: f"{name}: {text}"
         )
+
+
+def gradient(leaf: Any) -> Tensor:
+    """The gradient that a backward pass left at a leaf: there is one."""
+    assert leaf.grad is not None
+    return leaf.grad

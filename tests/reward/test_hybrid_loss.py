@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from asserts import assert_equal
+from asserts import assert_equal, gradient
 from saccade import HybridLoss, Rollout
 
 BASELINES = ("learned", "batch-mean", "leave-one-out")
@@ -70,7 +70,7 @@ def test_bug_07_each_log_probability_gets_minus_its_advantage_over_the_batch(
     reward = [scale if yes else 0.0 for yes in right.tolist()]
     advantage = slow_advantage(baseline, reward, rollout.baselines.tolist(), images)
     expected = -weight * torch.tensor(advantage) / (images * rollouts)
-    torch.testing.assert_close(rollout.log_probs.grad, expected)
+    torch.testing.assert_close(gradient(rollout.log_probs), expected)
 
 
 @given(time=st.integers(1, 3), images=st.integers(1, 4), rollouts=st.integers(1, 3), seed=st.integers(0, 99))
@@ -80,7 +80,7 @@ def test_bug_05_the_baselines_learn_from_their_squared_error_alone(time, images,
     losses.total.backward()
     reward = 2.0 * (rollout.answer.argmax(-1) == target.repeat(rollouts))
     expected = 0.3 * 2 * (rollout.baselines - reward) / rollout.baselines.numel()
-    torch.testing.assert_close(rollout.baselines.grad, expected.detach())
+    torch.testing.assert_close(gradient(rollout.baselines), expected.detach())
     torch.testing.assert_close(losses.baseline_loss, (rollout.baselines - reward).square().mean())
 
 
@@ -103,8 +103,8 @@ def test_the_logits_learn_from_the_cross_entropy_of_the_last_answer_alone(smooth
     expected = functional.cross_entropy(last, target.repeat(rollouts), label_smoothing=smoothing)
     expected.backward()
     torch.testing.assert_close(losses.classification_loss, expected)
-    torch.testing.assert_close(rollout.logits.grad[-1], last.grad)
-    assert_equal(rollout.logits.grad[:-1], torch.zeros(3, 5 * rollouts, 3))
+    torch.testing.assert_close(gradient(rollout.logits)[-1], gradient(last))
+    assert_equal(gradient(rollout.logits)[:-1], torch.zeros(3, 5 * rollouts, 3))
 
 
 def test_bug_18_label_smoothing_counts():
@@ -143,7 +143,7 @@ def expected_gradient(baseline: str, images: int, rollouts: int, p: float) -> tu
             hiddens=torch.zeros(1, n, 1),
         )
         HybridLoss(baseline=baseline)(rollout, torch.ones(images, dtype=torch.int64)).policy_loss.backward()
-        mean += log_probs.detach().sum().exp().item() * parameter.grad.item()
+        mean += log_probs.detach().sum().exp().item() * gradient(parameter).item()
     return mean, -1.0
 
 
@@ -163,7 +163,7 @@ def test_the_number_of_rollouts_is_inferred_rollout_by_rollout():
     answers = functional.one_hot(torch.tensor([0, 1, 2, 1]), 3).float().unsqueeze(0)
     rollout = Rollout(answers, rollout.locations, rollout.log_probs, rollout.baselines, rollout.hiddens)
     HybridLoss(baseline="leave-one-out")(rollout, target).policy_loss.backward()
-    assert rollout.log_probs.grad.tolist() == [[-0.25, 0, 0.25, 0]]
+    assert gradient(rollout.log_probs).tolist() == [[-0.25, 0, 0.25, 0]]
 
 
 def test_logits_of_half_precision_are_welcome():
