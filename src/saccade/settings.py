@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from saccade.config import Config
 
@@ -63,7 +63,7 @@ def _value(value: Any, hint: Any, name: str) -> Any:
     if dataclasses.is_dataclass(hint):
         if not isinstance(value, Mapping):
             raise ValueError(f"`[{name}]` should be a section. Found `{name} = {value!r}`.")
-        return from_dict(value, hint, name)
+        return from_dict(value, cast(type, hint), name)
     if not _fits(value, hint):
         raise ValueError(f"`{name}` should be {_words(hint)}. Found `{name} = {json.dumps(value, default=str)}`.")
     if hint is float:

@@ -1,0 +1,65 @@
+"""The `saccade` command: `train`, `evaluate`, `look` and `recipes`, each parsed here and answered by one library call.
+
+What is heavy is imported inside the commands, so that help is there at once.
+"""
+
+import os
+import sys
+
+from cyclopts import App, CycloptsError, Parameter
+
+from saccade import __version__
+from saccade.cli.evaluate import evaluate
+from saccade.cli.look import look
+from saccade.cli.options import fill_in
+from saccade.cli.recipes import recipes
+from saccade.cli.train import train
+
+
+def _default(value: object) -> str:
+    """A default as it is typed."""
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+app = App(
+    name="saccade",
+    help="""Recurrent visual attention: a network that learns where to look.
+
+saccade train digits                  # real handwriting, in a minute
+saccade evaluate runs/digits          # its test error, and what it mistakes
+saccade look runs/digits picture.png  # where it looks, what it sees and answers
+saccade recipes                       # what else can be trained
+""",
+    version=__version__,
+    help_format="plaintext",
+    default_parameter=Parameter(negative_iterable=(), allow_repeating=True, show_default=_default),
+    suppress_keyboard_interrupt=False,
+)
+app.command(train, config=fill_in, usage="Usage: saccade train [RECIPE] [OPTIONS]")
+app.command(evaluate, usage="Usage: saccade evaluate RUN [OPTIONS]")
+app.command(look, usage="Usage: saccade look RUN [IMAGE...] [OPTIONS]")
+app.command(recipes, usage="Usage: saccade recipes [NAME]")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line, `sys.argv` by default, and return its exit code: 0, 2 for bad input, 130 for Ctrl-C."""
+    arguments = sys.argv[1:] if argv is None else argv
+    try:
+        return app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (CycloptsError, ValueError, OSError) as error:
+        print(f"saccade: {_sentence(error)}", file=sys.stderr)
+        return 2
+
+
+def _sentence(error: Exception) -> str:
+    """What is wrong, without the numbers of the operating system."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}: {error.filename}." if error.filename else f"{error.strerror}."
+    return " ".join(str(error).split())

@@ -1,0 +1,111 @@
+"""`saccade look`: what a model answers to an image, and a picture of where it looked and what it saw."""
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+from saccade.cli.opened import Opened, open_run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from saccade.viewing.look import Look
+
+SHOWN = 6  # test images, where none is given
+LIKELIEST = 3  # classes printed
+
+
+def look(
+    run: Path,
+    /,
+    *image: Path,
+    out: Annotated[Path | None, Parameter(show_default=False)] = None,
+    num_glimpses: Annotated[int | None, Parameter(show_default=False)] = None,
+    policy: Annotated[Literal["mean", "sampled"] | None, Parameter(show_default=False)] = None,
+    resize: Literal["pad", "crop", "stretch", "refuse"] = "pad",
+    device: str = "auto",
+    json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+) -> None:
+    """Show where a model looks: the answer, and a picture of every glimpse on the image and as the model sees it.
+
+    saccade look runs/digits                          # at a few of its test images
+    saccade look runs/digits picture.png
+    saccade look runs/digits pictures/*.png --out looks
+    saccade look runs/digits a.png b.png --out both.png --json
+
+    Parameters
+    ----------
+    run
+        Folder of a run that `saccade train` made.
+    image
+        Images of any size and format, fitted to the model's size; the first test images if absent.
+    out
+        Folder for one picture per image, or a .png file for all; `looks` in the run folder if absent.
+    num_glimpses
+        Glimpses at each image; as many as trained if absent.
+    policy
+        Look where the policy's mean says, or sample; the model's own way if absent.
+    resize
+        How an image of another size is fitted: with a border, cut, stretched, or refused.
+    device
+        `cpu`, `cuda`, `cuda:1`, or `auto` for a GPU where there is one.
+    json
+        Print a JSON list instead.
+    """
+    from saccade.viewing.look import look as look_once
+
+    opened = open_run(run, device)
+    look_at = partial(look_once, opened.model, num_glimpses=num_glimpses, policy=policy)
+    looks = [look_at(path, resize=resize) for path in image] or look_at_test_images(opened, look_at)
+    pictures = _save(looks, out or run / "looks")
+    if json:
+        _print_json(looks, pictures)
+        return
+    for seen in looks:
+        print(_answer(seen))
+    print("Pictures:", *dict.fromkeys(pictures))
+
+
+def look_at_test_images(opened: Opened, look_at: "Callable[..., Look]") -> "list[Look]":
+    """What `look_at` makes of the first few images of the test set."""
+    import torch
+
+    images, classes = opened.images("test"), opened.model.config.classes
+    index = torch.arange(min(SHOWN, len(images)), device=images.label.device)
+    labels = [classes[label] for label in images.label[index].tolist()]
+    pixels = zip(images.read(index), labels, strict=True)
+    return [look_at(image, label=label) for image, label in pixels]
+
+
+def _save(looks: "list[Look]", out: Path) -> list[Path]:
+    """The picture of each look: a file each in a folder, or one for all."""
+    from saccade.viewing.scanpath import picture
+
+    if out.suffix:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        picture(looks).save(out)
+        return [out] * len(looks)
+    out.mkdir(parents=True, exist_ok=True)
+    paths: list[Path] = []
+    for i, seen in enumerate(looks):
+        path = out / f"{Path(seen.name).stem or f'test-{i}'}.png"
+        paths.append(path if path not in paths else path.with_stem(f"{path.stem}-{i}"))
+        picture(seen).save(paths[-1])
+    return paths
+
+
+def _answer(seen: "Look") -> str:
+    """The likeliest classes with their probabilities."""
+    likeliest = sorted(zip(seen.probabilities[-1].tolist(), seen.classes, strict=True), reverse=True)[:LIKELIEST]
+    words = ", ".join(f"{name} {probability:.1%}" for probability, name in likeliest)
+    return f"{seen.name or 'test image'}: {words}" + (f" (it is {seen.label})" if seen.label else "")
+
+
+def _print_json(looks: "list[Look]", pictures: list[Path]) -> None:
+    """Every look as a JSON list."""
+    import json
+
+    pairs = zip(looks, pictures, strict=True)
+    print(json.dumps([{**seen.to_dict(), "picture": str(path)} for seen, path in pairs], indent=2))

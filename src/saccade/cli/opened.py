@@ -1,0 +1,52 @@
+"""A run that is opened again: its settings, its best model, and its images."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from saccade import settings
+from saccade.config import Config
+
+if TYPE_CHECKING:
+    from saccade.data.records import Images
+    from saccade.training.build import Attention
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What `evaluate` needs of a run."""
+
+    config: Config
+    model: "Attention"
+
+    def images(self, split: str) -> "Images":
+        """The fixed scenes of the `test` or `validation` split that the run was made with.
+
+        Raises:
+            ValueError: The data is not there any more, or is of another shape or other classes.
+        """
+        from saccade.training.scenes import load_scenes, resolve
+
+        scenes = load_scenes(self.config.data, next(self.model.parameters()).device)
+        resolve(replace(self.config, model=self.model.config), scenes)
+        return getattr(scenes, split)
+
+
+def open_run(folder: Path, device: str = "auto") -> Opened:
+    """Open the run in a folder.
+
+    Raises:
+        FileNotFoundError: No run in the folder, or none that has finished an epoch.
+        ValueError: Settings or weights that are damaged or do not fit each other.
+    """
+    path = folder / "config.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"`RUN` should be the folder of a run. Found no `{path}`.")
+    config = settings.read(path)
+    import torch
+
+    from saccade.training.fit import choose_device
+    from saccade.training.pretrained import from_pretrained
+
+    torch.set_num_threads(config.training.threads)
+    return Opened(config, from_pretrained(folder, choose_device(device)))

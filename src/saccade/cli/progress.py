@@ -1,0 +1,71 @@
+"""What is shown while a model trains: a bar inside each epoch on a terminal, one clean line per epoch everywhere."""
+
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from saccade.config import Config
+from saccade.training.fit import Listener
+
+
+class EpochLines(Listener):
+    """A listener of `fit`: prints a line per epoch, and draws a bar where the output is a terminal."""
+
+    def __init__(self) -> None:
+        self.console = Console(highlight=False)
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[left]}"),
+        )
+        self.bar = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        self.task = self.bar.add_task("", total=None, left="")
+
+    def __enter__(self) -> "EpochLines":
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.bar.stop()
+
+    def on_start(self, config: Config, done: int, steps: int) -> None:
+        """Note how much there is to do: epochs `done` before, and `steps` in each."""
+        self.epochs, self.done, self.steps, self.start = config.training.epochs, done, steps, time.monotonic()
+
+    def on_step(self, epoch: int, step: int) -> None:
+        """Move the bar."""
+        description = f"epoch {epoch}/{self.epochs}"
+        self.bar.update(
+            self.task, description=description, total=self.steps, completed=step, left=self._left(epoch, step)
+        )
+
+    def on_epoch(self, metrics: dict[str, Any]) -> None:
+        """Print the epoch's line."""
+        self.bar.update(self.task, completed=0)
+        self.console.print(_line(metrics, self.epochs, self._left(metrics["epoch"], self.steps)), soft_wrap=True)
+
+    def _left(self, epoch: int, step: int) -> str:
+        """Time until the last epoch ends, at the pace so far."""
+        done = (epoch - 1 - self.done) * self.steps + step
+        ahead = (self.epochs - epoch + 1) * self.steps - step
+        return clock((time.monotonic() - self.start) / max(done, 1) * ahead) + " left"
+
+
+def _line(metrics: dict[str, Any], epochs: int, left: str) -> str:
+    """One epoch in words and numbers."""
+    return (
+        f"epoch {metrics['epoch']:>{len(str(epochs))}}/{epochs}"
+        f"  train loss {metrics['classification_loss']:.3f}, error {metrics['train_error']:6.2%}"
+        f"  validation error {metrics['validation_error']:6.2%}"
+        f"  {metrics['images_per_second']:,.0f} images/s  {left}"
+    )
+
+
+def clock(seconds: float) -> str:
+    """A time span as h:mm:ss, or m:ss below an hour."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,27 @@
+"""`saccade recipes`: what can be trained by name."""
+
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from saccade import recipes as library
+
+
+def recipes(name: Annotated[str, Parameter(show_default=False)] = "", /) -> None:
+    """List the recipes, or show one to copy and edit.
+
+    saccade recipes
+    saccade recipes mnist > mine.toml
+    saccade train mine.toml
+
+    Parameters
+    ----------
+    name
+        The recipe to show.
+    """
+    if name:
+        print(library.find(name).read_text(encoding="utf-8"), end="")
+        return
+    width = max(map(len, library.names()))
+    for known in library.names():
+        print(f"{known:{width}}  {library.summary(known)}")

@@ -1,0 +1,123 @@
+"""`saccade train`: the recipe and the flags make a config, `fit` trains it, and the end says what to try next."""
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Group, Parameter
+
+from saccade.cli.options import DEFAULT_RECIPE, run_folder
+from saccade.config import Config, Data, Loss, Model, Training
+
+if TYPE_CHECKING:
+    from saccade.training.fit import Summary
+
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+DATA, MODEL, LOSS, TRAINING = (Group.create_ordered(name) for name in ("Data", "Model", "Loss", "Training"))
+# What the data fills in has no flag.
+FLAGS = re.compile("^(?!image$|classes$)")
+
+
+def train(
+    recipe: str = DEFAULT_RECIPE,
+    /,
+    *,
+    run: Annotated[Path | None, Parameter(show_default=False)] = None,
+    resume: Flag = False,
+    overwrite: Flag = False,
+    data: Annotated[Data, Parameter(name="*", group=DATA)] = Data(),  # noqa: B008
+    model: Annotated[Model, Parameter(name="*", group=MODEL, parse=FLAGS)] = Model(),  # noqa: B008
+    loss: Annotated[Loss, Parameter(name="*", group=LOSS)] = Loss(),  # noqa: B008
+    training: Annotated[Training, Parameter(name="*", group=TRAINING)] = Training(),  # noqa: B008
+) -> int:
+    """Train a model, and keep it with its record in a run folder.
+
+    saccade train                                    # digits, in a minute
+    saccade train mnist --num-glimpses 4 --seed 1    # a recipe, and what differs
+    saccade train mnist --resume                     # go on where it stopped
+    saccade train mine.toml --run runs/mine          # a recipe of your own
+    saccade train mnist --source photos --image-size 64 64 --unit-pixels 32
+
+    Flags come before the recipe, and the recipe before the defaults shown here.
+
+    Parameters
+    ----------
+    recipe
+        A name that `saccade recipes` lists, or the path of a .toml file.
+    run
+        Folder of the run; `runs/` and the recipe's name if absent.
+    resume
+        Go on with the run in the folder, with its own settings (and the flags given now).
+    overwrite
+        Replace the run that the folder holds.
+    """
+    folder = run_folder(recipe, run)
+    _check_folder(folder, resume, overwrite)
+    from saccade.cli.progress import EpochLines
+    from saccade.training.fit import fit
+
+    config = Config(data=data, model=model, loss=loss, training=training)
+    try:
+        with EpochLines() as listener:
+            summary = fit(config, folder, resume=resume, overwrite=overwrite, listener=listener)
+    except KeyboardInterrupt:
+        _say_how_to_go_on(folder)
+        return 130
+    _say_what_came_of_it(summary)
+    return 0
+
+
+def _check_folder(folder: Path, resume: bool, overwrite: bool) -> None:
+    """Refuse to write over a run, before anything heavy begins."""
+    if resume and overwrite:
+        raise ValueError("Either `--resume` or `--overwrite` should be given. Found both.")
+    if (folder / "config.json").exists() and not (resume or overwrite):
+        raise ValueError(
+            f"`--run` should be a new folder. Found a run in `{folder}`: "
+            "go on with it (`--resume`), replace it (`--overwrite`), or choose another (`--run FOLDER`)."
+        )
+
+
+def _say_how_to_go_on(folder: Path) -> None:
+    """What a stopped run has kept."""
+    if (folder / "config.json").exists():
+        print(f"\nStopped; every finished epoch is kept. Go on with:\n  saccade train --run {folder} --resume")
+    else:
+        print("\nStopped before the first epoch; nothing is kept.")
+
+
+def _say_what_came_of_it(summary: "Summary") -> None:
+    """The result, where it is, and what to try next."""
+    from saccade.cli.evaluate import sentence
+
+    folder, progress = summary.folder, summary.progress
+    print(f"\n{sentence(summary.test, 'test')}")
+    print(f"Best of {progress.epoch} epochs by validation error: epoch {progress.best_epoch}.")
+    print(f"Run folder: {folder}")
+    print(f"Where it looks: {_picture(folder)}")
+    _say_what_to_try(folder)
+
+
+def _say_what_to_try(folder: Path) -> None:
+    """A few commands that go on from here."""
+    commands = {
+        f"saccade evaluate {folder}": "what it mistakes for what",
+        f"saccade evaluate {folder} --num-glimpses 2": "with fewer glimpses",
+        f"saccade look {folder} PICTURE.png": "where it looks on a picture of yours",
+        "saccade recipes": "what else can be trained",
+    }
+    width = max(map(len, commands))
+    print("\nTry next:", *(f"  {command:{width}}  # {why}" for command, why in commands.items()), sep="\n")
+
+
+def _picture(folder: Path) -> Path:
+    """A picture of scanpaths over test images, made and kept in the run folder."""
+    from saccade.cli.look import look_at_test_images
+    from saccade.cli.opened import open_run
+    from saccade.viewing.look import look
+    from saccade.viewing.scanpath import picture
+
+    opened, path = open_run(folder), folder / "scanpaths.png"
+    picture(look_at_test_images(opened, partial(look, opened.model))).save(path)
+    return path

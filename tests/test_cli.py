@@ -1,0 +1,332 @@
+"""The commands: what is typed reaches the library, what is wrong ends in one sentence and exit code 2."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import saccade.training.fit
+from saccade import recipes, settings
+from saccade.cli import app, main
+from saccade.config import Config
+
+NARROW = [f"--{name}=8" for name in ("what-width", "where-width", "join-width", "hidden-size")]
+SMALL = ["--epochs", "1", "--num-glimpses", "2", *NARROW]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Config]:
+    """The configs that `fit` is asked to train; it is interrupted at once instead."""
+    configs: list[Config] = []
+
+    def fit(config: Config, folder: Path, **options: object) -> None:
+        configs.append(config)
+        raise KeyboardInterrupt
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(saccade.training.fit, "fit", fit)
+    return configs
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a small run on the embedded digits."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    assert main(["train", "digits", "--run", str(folder), *SMALL]) == 0
+    return folder
+
+
+def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one sentence on stderr that a command ends with."""
+    capsys.readouterr()
+    assert main(arguments) == 2
+    sentence = capsys.readouterr().err
+    assert sentence.startswith("saccade: ")
+    assert sentence.count("\n") == 1
+    return sentence
+
+
+def test_flags_come_before_the_recipe_and_the_recipe_before_the_defaults(asked: list[Config]):
+    main(["train", "mnist", "--std", "0.5", "--glimpse-size", "6", "10", "--learn-std"])
+    mnist = recipes.read("mnist")
+    model = dataclasses.replace(mnist.model, std=0.5, glimpse_size=(6, 10), learn_std=True)
+    assert asked == [dataclasses.replace(mnist, model=model)]
+
+
+def test_the_last_of_two_flags_counts(asked: list[Config]):
+    main(["train", "--epochs", "3", "--epochs", "5", "--glimpse-size", "4", "4", "--glimpse-size", "5", "6"])
+    assert (asked[0].training.epochs, asked[0].model.glimpse_size) == (5, (5, 6))
+
+
+def test_digits_is_the_recipe_when_none_is_named(asked: list[Config]):
+    main(["train"])
+    assert asked == [recipes.read("digits")]
+
+
+def test_a_flag_can_take_back_what_a_recipe_switches_on(asked: list[Config]):
+    main(["train", "torch7-mnist", "--no-policy-gradient-into-core", "--init", "0"])
+    assert not asked[0].model.policy_gradient_into_core
+    assert asked[0].model.init == 0
+    assert recipes.read("torch7-mnist").model.policy_gradient_into_core
+
+
+def test_every_setting_has_a_flag_that_reaches_the_library(asked: list[Config], tmp_path: Path):
+    """Values that differ from every default, typed, and the same ones in a recipe, make the same config."""
+    flags, sections = [], {}
+    for section, values in settings.to_dict(Config()).items():
+        chosen = {name: other(section, name, value) for name, value in values.items()}
+        chosen = {name: value for name, value in chosen.items() if name not in ("image", "classes")}
+        assert all(values[name] != value for name, value in chosen.items())
+        sections[section] = chosen
+        for name, value in chosen.items():
+            flag = f"--{name.replace('_', '-')}"
+            words = [] if value is True else map(str, value) if isinstance(value, tuple) else [str(value)]
+            flags += [flag, *words]
+    config = settings.from_dict(sections)
+    (tmp_path / "mine.toml").write_text(settings.to_toml(config))
+    main(["train", "digits", *flags])
+    main(["train", "mine.toml"])
+    assert asked == [config, config]
+
+
+def other(section: str, name: str, value: object) -> object:
+    """A value of the same type that is not the default."""
+    choices = {"canvas": "cluttered", "resize": "pad", "colour": "rgb", "unreadable": "skip", "core": "gru"}
+    choices |= {"activation": "elu", "start": "centre", "baseline": "none", "optimizer": "sgd"}
+    choices |= {"schedule": "linear", "precision": "bf16"}
+    if isinstance(value, bool):
+        return not value
+    if isinstance(value, str):
+        return choices.get(name, "cpu")
+    return tuple(3 for _ in value) if isinstance(value, tuple) else type(value)(value + 3)  # pyright: ignore
+
+
+def test_every_setting_is_explained(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """The sentence under a field is its help."""
+    monkeypatch.setenv("COLUMNS", "300")
+    assert main(["train", "--help"]) == 0
+    shown = "".join(capsys.readouterr().out.replace("│", " ").split())
+    for section in dataclasses.fields(Config):
+        names = {field.name for field in dataclasses.fields(section.type)} - {"image", "classes"}  # pyright: ignore
+        assert all(f"--{name.replace('_', '-')}" in shown for name in names)
+    assert "Standarddeviationofasampledlocation,inthelocator'sunits" in shown
+    assert "[default:0.22]" in shown
+
+
+def test_a_misspelt_option_is_refused_with_a_suggestion(capsys: pytest.CaptureFixture[str]):
+    assert "Did you mean --epochs?" in refused(["train", "--epoch", "3"], capsys)
+    assert 'Did you mean "lstm"?' in refused(["train", "--core", "lsmt"], capsys)
+    assert 'Did you mean "train"?' in refused(["trian"], capsys)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("train mnits", "Did you mean `mnist`?"),
+        ("train none.toml", "Found none at `none.toml`"),
+        ("train --epochs three", "three"),
+        ("train --epochs 0", "`epochs` should be at least 1"),
+        ("train --image 1 8 8", "Unknown option"),
+        ("train --glimpse-size 4", "requires 2"),
+        ("train --source nowhere/photos", "nowhere/photos"),
+        ("train --resume", "should find a run"),
+        ("train --resume --overwrite", "should find a run"),
+        ("evaluate nowhere", "should be the folder of a run"),
+        ("evaluate", "RUN"),
+        ("look nowhere picture.png", "should be the folder of a run"),
+        ("recipes mnits", "Did you mean `mnist`?"),
+    ],
+)
+def test_what_is_wrong_ends_in_one_sentence_and_leaves_nothing(
+    arguments: str, sentence: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    assert sentence in refused(arguments.split(), capsys)
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_unknown_key_of_a_recipe_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    (tmp_path / "mine.toml").write_text("[training]\nepoch = 3\n")
+    assert "Did you mean `epochs`?" in refused(["train", str(tmp_path / "mine.toml")], capsys)
+
+
+def test_a_full_disk_ends_in_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def fit(*arguments: object, **options: object) -> None:
+        raise OSError(28, "No space left on device", "last.pt")
+
+    monkeypatch.setattr(saccade.training.fit, "fit", fit)
+    assert refused(["train", "--run", str(tmp_path)], capsys) == "saccade: No space left on device: last.pt.\n"
+
+
+def test_a_run_prints_a_line_per_epoch_its_error_and_what_to_try(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    folder = tmp_path / "run"
+    assert main(["train", "--run", str(folder), *SMALL, "--epochs", "3"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line[:9] for line in lines[:3]] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
+    assert not any(character in "".join(lines) for character in "\x1b\r")
+    assert lines[4].startswith("Test error: ")
+    assert "95 % interval" in lines[4]
+    assert f"Run folder: {folder}" in lines
+    assert sum(line.startswith("  saccade ") for line in lines) == 4
+    assert picture_size(folder / "scanpaths.png") > (100, 100)
+
+
+def picture_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels."""
+    with Image.open(path) as picture:
+        return picture.size
+
+
+def test_a_run_is_never_written_over_unasked(run: Path, capsys: pytest.CaptureFixture[str]):
+    before = (run / "metrics.jsonl").read_bytes()
+    assert "--resume" in refused(["train", "--run", str(run), *SMALL], capsys)
+    assert "Found both" in refused(["train", "--run", str(run), "--resume", "--overwrite"], capsys)
+    assert (run / "metrics.jsonl").read_bytes() == before
+
+
+def test_a_stopped_run_says_how_it_goes_on_and_does(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch):
+    """A run that is interrupted and resumed ends as one that never was."""
+    folder, whole = tmp_path / "stopped", tmp_path / "whole"
+    flags = [*SMALL, "--epochs", "3"]
+    assert main(["train", "--run", str(whole), *flags]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("saccade.cli.progress.EpochLines.on_epoch", lambda self, metrics: stop_after(metrics, 2))
+        assert main(["train", "--run", str(folder), *flags]) == 130
+    command = capsys.readouterr().out.splitlines()[-1].split()
+    assert command == ["saccade", "train", "--run", str(folder), "--resume"]
+    assert main(command[1:]) == 0
+    assert outcome(folder) == outcome(whole)
+
+
+def stop_after(metrics: dict, epochs: int) -> None:
+    """Ctrl-C at the end of an epoch."""
+    if metrics["epoch"] == epochs:
+        raise KeyboardInterrupt
+
+
+def outcome(folder: Path) -> tuple:
+    """The record of a run without its times, and its weights."""
+    lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+    kept = [{name: value for name, value in line.items() if "second" not in name} for line in lines]
+    return kept, (folder / "best" / "model.safetensors").read_bytes()
+
+
+def test_a_resumed_run_keeps_its_settings_but_for_the_flags_given(run: Path, asked: list[Config]):
+    main(["train", "--run", str(run), "--resume", "--epochs", "9"])
+    before = settings.read(run / "config.json")
+    config = dataclasses.replace(before, training=dataclasses.replace(before.training, epochs=9))
+    model = dataclasses.replace(config.model, image=(0, 0, 0), classes=())
+    assert asked == [dataclasses.replace(config, model=model)]
+
+
+def test_evaluate_names_what_it_measured(run: Path, capsys: pytest.CaptureFixture[str]):
+    for flags, name in [
+        ([], "Test error: "),
+        (["--split", "validation"], "Validation error: "),
+        (["--policy", "sampled"], "sampled policy, one pass, 2 glimpses"),
+        (["--policy", "sampled", "--num-rollouts", "3"], "sampled policy, mean of the probabilities of 3 passes"),
+        (["--num-glimpses", "1"], "mean policy, one pass, 1 glimpses"),
+    ]:
+        assert main(["evaluate", str(run), *flags]) == 0
+        assert name in capsys.readouterr().out.splitlines()[0]
+
+
+def test_evaluate_prints_json(run: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["evaluate", str(run), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["wrong"] == facts["n"] - sum(facts["confusion"][i][i] for i in range(10))
+    assert facts["error_rate"] == facts["wrong"] / facts["n"]
+    assert facts["interval"][0] < facts["error_rate"] < facts["interval"][1]
+
+
+def test_evaluate_agrees_with_the_end_of_training(run: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["evaluate", str(run), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["wrong"] == json.loads((run / "test.json").read_text())["wrong"]
+
+
+def test_look_answers_and_draws(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    Image.new("RGB", (40, 30), "white").save(tmp_path / "a.png")
+    Image.new("L", (20, 30)).save(tmp_path / "b.png")
+    images = [str(tmp_path / "a.png"), str(tmp_path / "b.png")]
+    assert main(["look", str(run), *images, "--out", str(tmp_path / "looks")]) == 0
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == ["a.png", "b.png", "Pictures"]
+    assert sorted(path.name for path in (tmp_path / "looks").iterdir()) == ["a.png", "b.png"]
+    assert main(["look", str(run), *images, "--out", str(tmp_path / "both.png"), "--json"]) == 0
+    first, _ = json.loads(capsys.readouterr().out)
+    assert first["picture"] == str(tmp_path / "both.png")
+    assert picture_size(Path(first["picture"])) > (100, 100)
+
+
+def test_looks_at_images_of_the_same_name_are_all_kept(run: Path, tmp_path: Path):
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        Image.new("L", (8, 8)).save(tmp_path / folder / "a.png")
+    images = [str(tmp_path / folder / "a.png") for folder in ("one", "two")]
+    assert main(["look", str(run), *images, "--out", str(tmp_path / "looks")]) == 0
+    assert len(list((tmp_path / "looks").iterdir())) == 2
+
+
+def test_look_without_images_looks_at_the_test_set(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    assert main(["look", str(run), "--out", str(tmp_path / "looks")]) == 0
+    assert capsys.readouterr().out.count("(it is ") == len(list((tmp_path / "looks").iterdir())) == 6
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture"])
+def test_look_refuses_what_is_no_image(run: Path, content: bytes, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "a.png").write_bytes(content)
+    out = tmp_path / "looks"
+    assert "a.png" in refused(["look", str(run), str(tmp_path / "a.png"), "--out", str(out)], capsys)
+    assert not out.exists()
+
+
+def test_damaged_weights_are_refused(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "best").mkdir()
+    for name in ("config.json", "best/config.json", "best/model.safetensors"):
+        (tmp_path / name).write_bytes((run / name).read_bytes()[:-100] + b"}" * 100)
+    assert "config.json" in refused(["evaluate", str(tmp_path)], capsys)
+    for name in ("config.json", "best/config.json"):
+        (tmp_path / name).write_bytes((run / name).read_bytes())
+    (tmp_path / "best/model.safetensors").write_bytes((run / "best/model.safetensors").read_bytes()[:-100])
+    assert "damaged" in refused(["evaluate", str(tmp_path)], capsys)
+
+
+def test_recipes_are_listed_and_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    assert main(["recipes"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == recipes.names()
+    assert main(["recipes", "mnist"]) == 0
+    (tmp_path / "mine.toml").write_text(capsys.readouterr().out)
+    assert recipes.read(str(tmp_path / "mine.toml")) == recipes.read("mnist")
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "look", "recipes"])
+def test_help_teaches_by_example(command: str, capsys: pytest.CaptureFixture[str]):
+    assert main([command, "--help"]) == 0
+    assert capsys.readouterr().out.count(f"\nsaccade {command}") >= 2
+
+
+def test_the_examples_of_the_help_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Path):
+    """Each example is a command that exists, with options that exist."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.toml").write_text("")
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / "mnist").symlink_to(run)
+    for command in (app["train"], app["evaluate"], app["look"], app["recipes"]):
+        for line in (command.help or "").splitlines():
+            if line.startswith("saccade "):
+                app.parse_args(line.split("#")[0].split(">")[0].split()[1:], exit_on_error=False, print_error=False)
+
+
+def test_the_exit_code_leaves_the_program_and_help_needs_no_torch():
+    code = (
+        "import sys; sys.argv[1:] = {}; from saccade.cli import main; code = main(); assert 'torch' not in sys.modules"
+    )
+    for arguments, expected in ((["train", "--help"], 0), (["train", "--epoch", "1"], 2)):
+        source = f"{code.format(arguments)}; sys.exit(code)"
+        assert subprocess.run([sys.executable, "-c", source], capture_output=True).returncode == expected
+    assert subprocess.run([sys.executable, "-m", "saccade", "trian"], capture_output=True).returncode == 2
