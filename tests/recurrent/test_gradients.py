@@ -1,6 +1,7 @@
 """Which loss trains which part: bugs 1 to 7 of other implementations, looked for in the whole agent."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -46,7 +47,7 @@ def test_bug_2_a_learned_spread_is_trained_too():
 
 def test_bug_3_the_raw_sample_is_scored():
     """A mean at the border and a wide spread: half the draws lie beyond the bound."""
-    locator = Locator(WIDTH, ReinforceNormal(0.5), 0.9)
+    locator: Any = Locator(WIDTH, ReinforceNormal(0.5), 0.9)
     nn.init.zeros_(locator.mean[0].weight)
     nn.init.constant_(locator.mean[0].bias, 0.9)
     rollout = rolled_out(locator=locator, num_glimpses=1).rollout
@@ -96,7 +97,7 @@ def test_bug_7_a_step_along_the_policy_gradient_makes_rewarded_scanpaths_likelie
 
     def likelihood() -> Tensor:
         mean = [run.model.locator.mean(hidden) for hidden in hiddens]
-        return sum((Normal(m, 0.2).log_prob(x).sum(1) * right).sum() for m, x in zip(mean, raw, strict=True))
+        return (Normal(torch.stack(mean), 0.2).log_prob(torch.stack(raw)).sum(2) * right).sum()
 
     hiddens = [torch.zeros(IMAGES, WIDTH), *run.rollout.hiddens[:-1].detach()]
     raw = list(run.rollout.locations / torch.tensor([0.9, 0.7]))  # none of them at the bound

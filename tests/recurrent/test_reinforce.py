@@ -1,6 +1,7 @@
 """The whole agent's policy gradient is that of its expected reward: by enumeration, and by sampling."""
 
 from itertools import product
+from typing import Any
 
 import pytest
 import torch
@@ -49,7 +50,7 @@ class Choice(nn.Module):
         return draw @ PLACES, self.unit.log_prob(chances, draw)
 
 
-def chooser(into_core: bool) -> RecurrentAttention:
+def chooser(into_core: bool) -> Any:
     """An agent that sees one pixel at a time, at one of three places."""
     what, where = nn.Flatten(), nn.Identity()
     model = RecurrentAttention(
@@ -65,7 +66,7 @@ def chooser(into_core: bool) -> RecurrentAttention:
     return model
 
 
-def expected_reward(model: RecurrentAttention, image: Tensor, label: Tensor) -> Tensor:
+def expected_reward(model: Any, image: Tensor, label: Tensor) -> Tensor:
     """J = sum over the nine scanpaths of p(scanpath) * R, written out: the plain agent, mean over the images."""
     total = torch.zeros(len(image), dtype=torch.float64)
     chooses, reads = model.locator.chances[0], model.glimpse.join
@@ -80,7 +81,7 @@ def expected_reward(model: RecurrentAttention, image: Tensor, label: Tensor) -> 
     return total.mean()
 
 
-def slope(model: RecurrentAttention, parameter: Tensor, at: int, image: Tensor, label: Tensor) -> float:
+def slope(model: Any, parameter: Tensor, at: int, image: Tensor, label: Tensor) -> float:
     """d J / d parameter[at] by central differences."""
     flat, sides, step = parameter.data.view(-1), [], 1e-6
     for sign in (1, -2, 1):
@@ -90,7 +91,7 @@ def slope(model: RecurrentAttention, parameter: Tensor, at: int, image: Tensor, 
 
 
 @pytest.mark.parametrize("into_core", [False, True])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_policy_gradient_by_enumeration(into_core: bool, seed: int):
     """The mean gradient of the policy loss over all scanpaths is minus the slope of the expected reward."""
     torch.manual_seed(seed)
@@ -125,8 +126,8 @@ def pixel_chances(mean: Tensor, std: float) -> Tensor:
 def test_policy_gradient_by_sampling():
     """20,000 scanpaths of two normal locations, against the exact sum over the pixels; within five standard errors."""
     torch.manual_seed(5)  # an agent whose answers depend on where it looks, about as often right as wrong
-    std, blind = 0.5, nn.Sequential(nn.Linear(2, 1, bias=False))
-    nn.init.zeros_(blind[0].weight)
+    std, blind = 0.5, nn.Linear(2, 1, bias=False)
+    nn.init.zeros_(blind.weight)
     locator = Locator(6, ReinforceNormal(std), policy_gradient_into_core=False)
     glimpse = GlimpseNetwork(SpatialGlimpse(1, depth=1), nn.Flatten(), blind, join=nn.Linear(2, 6))
     model = agent(glimpse=glimpse, locator=locator, num_glimpses=2).double()

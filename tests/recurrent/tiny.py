@@ -1,5 +1,7 @@
 """The smallest agents that show a property: a user's own parts, with the loop's interface and nothing more."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -10,7 +12,7 @@ from saccade.recurrent.heads import ValueBaseline
 WIDTH, CLASSES = 6, 3
 
 
-def agent(*, into_core: bool = False, baseline_into_core: bool = False, **settings) -> RecurrentAttention:
+def agent(*, into_core: bool = False, baseline_into_core: bool = False, **settings) -> Any:
     """A whole agent of the package's own parts, for images of one channel."""
     sensor = SpatialGlimpse((2, 3), depth=2, scale=2)
     what = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.Tanh())

@@ -22,6 +22,11 @@ def weights(learner: Learner) -> dict[str, Tensor]:
     return {name: parameter.detach().clone() for name, parameter in learner.model.named_parameters()}
 
 
+def slope(parameter: Tensor) -> Tensor:
+    assert parameter.grad is not None
+    return parameter.grad.clone()
+
+
 def step(learner: Learner, seed: int = 0):
     return train_step(learner, BATCH, torch.Generator().manual_seed(seed))
 
@@ -72,7 +77,8 @@ def test_only_matrices_decay(optimizer: str):
     settings = {"optimizer": optimizer, "learning_rate": 0.1, "learn_std": True}
     without, decayed = learner(**settings), learner(**settings, weight_decay=0.5)
     before = weights(without)
-    step(without), step(decayed)
+    step(without)
+    step(decayed)
     after, shrunk = weights(without), weights(decayed)
     for name in before:
         expected = after[name] - (0.1 * 0.5 * before[name] if before[name].ndim > 1 else 0)
@@ -84,12 +90,12 @@ def test_momentum_is_that_of_the_definition():
     path, slopes = [weights(taught)], []
     for seed in range(3):
         step(taught, seed)
-        slopes.append({name: parameter.grad.clone() for name, parameter in taught.model.named_parameters()})
+        slopes.append({name: slope(parameter) for name, parameter in taught.model.named_parameters()})
         path.append(weights(taught))
     for name in path[0]:
         velocity = 0
-        for before, slope, after in zip(path, slopes, path[1:], strict=False):
-            velocity = 0.5 * velocity + slope[name]
+        for before, gradient, after in zip(path, slopes, path[1:], strict=False):
+            velocity = 0.5 * velocity + gradient[name]
             torch.testing.assert_close(after[name], before[name] - 0.1 * velocity)
 
 
