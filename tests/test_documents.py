@@ -1,0 +1,132 @@
+"""What is written runs: the Python and the commands of README.md and docs, and the examples in the docstrings."""
+
+import dataclasses
+import doctest
+import importlib
+import inspect
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import saccade
+from saccade.cli import main
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULES = sorted(
+    ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
+    for path in (ROOT / "src").rglob("*.py")
+)
+# What a page trains is trained small: one epoch of little images through narrow layers. The command's words stay.
+SMALL = ["--epochs", "1", "--what-width", "8", "--where-width", "8", "--join-width", "8", "--hidden-size", "8"]
+LITTLE = ["--source", "digits"]
+
+
+def blocks(document: Path, language: str) -> list[str]:
+    """The fenced blocks of a page in one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+
+
+def commands(document: Path) -> list[list[str]]:
+    """The words of each command of a page, without comments."""
+    lines = "".join(blocks(document, "sh")).replace("\\\n", " ").splitlines()
+    return [words for line in lines if (words := shlex.split(line, comments=True))]
+
+
+class Finder(doctest.DocTestFinder):
+    """Finds the examples of wrapped functions too, which otherwise count as the decorator's."""
+
+    def _from_module(self, module: ModuleType | None, object: object) -> bool:
+        return module is None or getattr(object, "__module__", None) == module.__name__
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstrings(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if name == "saccade.__main__":
+        return
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    report: list[str] = []
+    for test in Finder().find(importlib.import_module(name)):
+        runner.run(test, out=report.append)
+    assert not runner.failures, "".join(report)
+
+
+@pytest.mark.parametrize("name", sorted(set(saccade.__all__) - {"Rollout", "Losses", "Config"}))
+def test_public_name_has_an_example(name: str) -> None:
+    """Records are shown by what returns them."""
+    value = getattr(saccade, name)
+    assert any(test.examples for test in Finder().find(value, module=inspect.getmodule(value)))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder a page is tried in: one picture, and a folder of photos of two classes."""
+    monkeypatch.chdir(tmp_path)
+    torch.manual_seed(0)
+    pixels = np.random.default_rng(0).integers(0, 256, (25, 64, 64, 3), dtype=np.uint8)
+    Image.fromarray(pixels[0, :8, :8, 0]).save(tmp_path / "picture.png")
+    for number, picture in enumerate(pixels[1:]):
+        folder = tmp_path / "photos" / ("cats", "dogs")[number % 2]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(folder / f"{number}.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_python_of_pages(document: Path, desk: Path) -> None:
+    """The blocks of a page run in order, as one program."""
+    exec(compile("\n".join(blocks(document, "python")), document.name, "exec"), {"__name__": "__main__"})
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_of_pages(document: Path, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The commands of a page run in order."""
+    for words in commands(document):
+        capsys.readouterr()
+        words, file = (words[:-2], desk / words[-1]) if ">" in words else (words, None)
+        assert follow(words) == 0, f"{shlex.join(words)}\n{''.join(capsys.readouterr())}"
+        if file:
+            file.write_text(capsys.readouterr().out, encoding="utf-8")
+
+
+def follow(words: list[str]) -> int:
+    """Run one command: `saccade` for real but small; `make` and `pip` only as far as that they know it."""
+    command, *arguments = words
+    if command == "make":
+        return subprocess.run(["make", "-n", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL).returncode
+    if command == "pip":
+        return subprocess.run(
+            [sys.executable, "-m", "pip", arguments[0], "--help"], stdout=subprocess.DEVNULL
+        ).returncode
+    assert command == "saccade", f"A page should name commands that can be tried. Found {command}."
+    if arguments[0] == "train":
+        arguments += SMALL if "--source" in arguments else SMALL + LITTLE
+    return main(arguments)
+
+
+def test_every_option_is_on_a_page() -> None:
+    said = "".join(page.read_text(encoding="utf-8") for page in DOCUMENTS)
+    settings = dataclasses.asdict(saccade.Config())
+    names = {name for section in settings.values() for name in section} - {"image", "classes"}
+    assert {name for name in names if f"`--{name.replace('_', '-')}" not in said} == set()
+
+
+def test_every_metric_is_explained(tmp_path: Path) -> None:
+    config = saccade.config
+    small = config.Model(glimpse_size=(2, 2), num_glimpses=1, hidden_size=4, what_width=4, where_width=4, join_width=4)
+    settings = config.Config(data=config.Data(source="digits"), model=small, training=config.Training(epochs=1))
+    saccade.fit(settings, tmp_path)
+    _, explained = (ROOT / "docs/training.md").read_text(encoding="utf-8").split("## metrics.jsonl")
+    fields = re.findall(r"^\| `(\w+)`", explained, re.MULTILINE)
+    assert fields == list(json.loads((tmp_path / "metrics.jsonl").read_text(encoding="utf-8")))
