@@ -1,6 +1,7 @@
 """`load`: the name or the path decides, and what cannot be meant is refused with a suggestion."""
 
 import pytest
+import torch
 
 from saccade.data import load
 
@@ -31,3 +32,4 @@ def test_options_that_would_be_ignored_are_refused(source, option):
 def test_options_reach_the_source():
     data = load("digits", validation=0.5, test=0.5, split_seed=3)
     assert (len(data.train), len(data.validation), len(data.test)) == (449, 450, 898)
+    assert not torch.equal(data.train.label, load("digits", validation=0.5, test=0.5, split_seed=4).train.label)
