@@ -71,9 +71,10 @@ def test_a_picture_is_turned_upright(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.fromarray(spot(6, 4)).save(tmp_path / "a.png", exif=exif)
-    pixels, original = take_in(tmp_path / "a.png", GREY, "pad")
-    assert original == (4, 6)
-    assert pixels[0].nonzero().tolist() == [[3, 5]]
+    for image in (tmp_path / "a.png", Image.open(tmp_path / "a.png")):
+        pixels, original = take_in(image, GREY, "pad")
+        assert original == (4, 6)
+        assert pixels[0].nonzero().tolist() == [[3, 5]]
 
 
 def test_colour_becomes_grey_and_grey_becomes_colour() -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 from saccade.glimpse.sensor import SpatialGlimpse
 from saccade.viewing.boxes import boxes
 from saccade.viewing.look import look
-from viewing.tiny import CLASSES, tiny_model
+from viewing.tiny import CLASSES, tiny_look, tiny_model
 
 IMAGE = torch.rand(1, 20, 30, generator=torch.Generator().manual_seed(1))
 
@@ -84,6 +84,12 @@ def test_a_file_is_named_and_fitted(tmp_path: Path) -> None:
     assert seen.image.shape == (1, 20, 30)
     assert seen.image[0, :4].max() == 0
     assert seen.image[0, 4:16].min() == 255
+
+
+def test_the_answer_is_what_it_thinks_at_the_end() -> None:
+    seen = tiny_look(IMAGE, [(0.0, 0.0)] * 2, probabilities=torch.tensor([[0.9, 0.1, 0.0], [0.2, 0.2, 0.6]]))
+    assert seen.answer == CLASSES[2]
+    assert seen.probability == pytest.approx(0.6)
 
 
 def test_right_and_wrong() -> None:

@@ -41,9 +41,14 @@ def test_looks_are_rows() -> None:
     two, three = picture(looks[:2]), picture(looks)
     assert three.width == two.width
     assert three.height > 1.4 * two.height
-    assert picture([*looks, look(tiny_model((3, 40, 20)), torch.rand(3, 40, 20))]).mode == "RGB"
     with pytest.raises(ValueError, match="at least one look"):
         picture([])
+
+
+def test_looks_at_images_of_several_sizes_each_have_their_frame() -> None:
+    wide = look(tiny_model(), torch.rand(1, 20, 30))
+    tall = look(tiny_model((3, 40, 20)), torch.rand(3, 40, 20))
+    assert picture([wide, tall]).height > picture([wide, wide]).height
 
 
 def test_the_same_look_is_the_same_picture() -> None:
