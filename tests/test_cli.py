@@ -4,6 +4,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -231,7 +232,7 @@ def test_evaluate_names_what_it_measured(run: Path, capsys: pytest.CaptureFixtur
         (["--split", "validation"], "Validation error: "),
         (["--policy", "sampled"], "sampled policy, one pass, 2 glimpses"),
         (["--policy", "sampled", "--num-rollouts", "3"], "sampled policy, mean of the probabilities of 3 passes"),
-        (["--num-glimpses", "1"], "mean policy, one pass, 1 glimpses"),
+        (["--num-glimpses", "1"], "mean policy, one pass, 1 glimpse)"),
     ]:
         assert main(["evaluate", str(run), *flags]) == 0
         assert name in capsys.readouterr().out.splitlines()[0]
@@ -294,6 +295,21 @@ def test_damaged_weights_are_refused(run: Path, tmp_path: Path, capsys: pytest.C
         (tmp_path / name).write_bytes((run / name).read_bytes())
     (tmp_path / "best/model.safetensors").write_bytes((run / "best/model.safetensors").read_bytes()[:-100])
     assert "damaged" in refused(["evaluate", str(tmp_path)], capsys)
+
+
+def test_a_warning_is_said_once_as_a_sentence(
+    run: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    def images(opened: object, split: str) -> None:
+        for _ in range(2):
+            with warnings.catch_warnings():
+                warnings.simplefilter("always")
+                warnings.warn("One file was skipped.", stacklevel=1)
+        raise ValueError("Enough.")
+
+    monkeypatch.setattr("saccade.cli.opened.Opened.images", images)
+    assert main(["evaluate", str(run)]) == 2
+    assert capsys.readouterr().err == "saccade: One file was skipped.\nsaccade: Enough.\n"
 
 
 def test_recipes_are_listed_and_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path):

@@ -5,6 +5,7 @@ What is heavy is imported inside the commands, so that help is there at once.
 
 import os
 import sys
+import warnings
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -47,7 +48,9 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line, `sys.argv` by default, and return its exit code: 0, 2 for bad input, 130 for Ctrl-C."""
     arguments = sys.argv[1:] if argv is None else argv
     try:
-        return app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
+        with warnings.catch_warnings():
+            warnings.showwarning = _Warn()
+            return app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
@@ -56,6 +59,18 @@ def main(argv: list[str] | None = None) -> int:
     except (CycloptsError, ValueError, OSError) as error:
         print(f"saccade: {_sentence(error)}", file=sys.stderr)
         return 2
+
+
+class _Warn:
+    """Says what should be known, once, as a sentence without the place in the code."""
+
+    def __init__(self) -> None:
+        self.said: set[str] = set()
+
+    def __call__(self, message: object, *place: object) -> None:
+        if str(message) not in self.said:
+            print(f"saccade: {message}", file=sys.stderr)
+        self.said.add(str(message))
 
 
 def _sentence(error: Exception) -> str:

@@ -67,9 +67,10 @@ def evaluate(
 def sentence(result: "Evaluation", split: str) -> str:
     """An evaluation under its own name, with its interval."""
     low, high = result.interval
+    glimpses = "1 glimpse" if result.num_glimpses == 1 else f"{result.num_glimpses} glimpses"
     return (
         f"{split.capitalize()} error: {result.error_rate:.2%} ({result.wrong} of {result.n:,} wrong; 95 % interval "
-        f"{low:.2%} to {high:.2%}; {result.name}, {result.num_glimpses} glimpses)"
+        f"{low:.2%} to {high:.2%}; {result.name}, {glimpses})"
     )
 
 
@@ -86,6 +87,7 @@ def _print_json(result: "Evaluation", split: str, classes: tuple[str, ...]) -> N
 def _print_confusion(result: "Evaluation", classes: tuple[str, ...]) -> None:
     """The confusion matrix; of many classes, only what was mistaken most."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     counts = result.confusion.tolist()
@@ -94,8 +96,8 @@ def _print_confusion(result: "Evaluation", classes: tuple[str, ...]) -> None:
         for n, label, answer in sorted(mistakes, reverse=True)[:WIDEST_TABLE]:
             print(f"{n:6} x {label} answered as {answer}")
         return
-    table = Table("label", *classes, "error", title="Label (row) and answer (column)", title_justify="left")
+    table = Table("label / answer", *map(escape, classes), "error")
     for i, row in enumerate(counts):
         cells = [f"[bold]{n}[/]" if i == j else f"[red]{n}[/]" if n else "[dim].[/]" for j, n in enumerate(row)]
-        table.add_row(classes[i], *cells, f"{1 - row[i] / max(sum(row), 1):.1%}")
+        table.add_row(escape(classes[i]), *cells, f"{1 - row[i] / max(sum(row), 1):.1%}")
     Console().print(table)

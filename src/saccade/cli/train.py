@@ -1,6 +1,7 @@
 """`saccade train`: the recipe and the flags make a config, `fit` trains it, and the end says what to try next."""
 
 import re
+import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -82,7 +83,8 @@ def _check_folder(folder: Path, resume: bool, overwrite: bool) -> None:
 def _say_how_to_go_on(folder: Path) -> None:
     """What a stopped run has kept."""
     if (folder / "config.json").exists():
-        print(f"\nStopped; every finished epoch is kept. Go on with:\n  saccade train --run {folder} --resume")
+        print("\nStopped; every finished epoch is kept. Go on with:")
+        print(f"  saccade train --run {shlex.quote(str(folder))} --resume")
     else:
         print("\nStopped before the first epoch; nothing is kept.")
 
@@ -99,8 +101,9 @@ def _say_what_came_of_it(summary: "Summary") -> None:
     _say_what_to_try(folder)
 
 
-def _say_what_to_try(folder: Path) -> None:
+def _say_what_to_try(folder: Path | str) -> None:
     """A few commands that go on from here."""
+    folder = shlex.quote(str(folder))
     commands = {
         f"saccade evaluate {folder}": "what it mistakes for what",
         f"saccade evaluate {folder} --num-glimpses 2": "with fewer glimpses",
