@@ -48,7 +48,8 @@ def test_looks_are_rows() -> None:
 def test_looks_at_images_of_several_sizes_each_have_their_frame() -> None:
     wide = look(tiny_model(), torch.rand(1, 20, 30))
     tall = look(tiny_model((3, 40, 20)), torch.rand(3, 40, 20))
-    assert picture([wide, tall]).height > picture([wide, wide]).height
+    tall_rows, wide_rows, mixed = picture([tall, tall]), picture([wide, wide]), picture([wide, tall])
+    assert 2 * mixed.height == tall_rows.height + wide_rows.height
 
 
 def test_the_same_look_is_the_same_picture() -> None:
