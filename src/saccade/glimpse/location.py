@@ -43,16 +43,16 @@ def window_origin(
     >>> window_origin(torch.tensor([[-1.0, 1.0]]), (28, 20), ((3, 3),))  # centred on the bottom left pixel
     tensor([[[-1, 26]]])
     """
-    travel, padding = _travel(image_size, windows, location.device)
+    travel, pads = _travel(image_size, windows, location.device)
     position = (location.unsqueeze(-2) + 1) / 2 * travel
-    return torch.minimum(position.clamp(min=0), travel).floor().long() - padding
+    return torch.minimum(position.clamp(min=0), travel).floor().long() - pads
 
 
 def reach(unit_pixels: float, image_size: Size) -> tuple[float, float]:
     """Location (x, y) that lies `unit_pixels` pixels from the image's centre: 2 * unit_pixels / side.
 
     >>> reach(14, (28, 56))
-    (1.0, 0.5)
+    (0.5, 1.0)
 
     Source: the Torch7 script's `unitPixels`; its 13 on 28 px is 0.93.
     """
@@ -60,15 +60,19 @@ def reach(unit_pixels: float, image_size: Size) -> tuple[float, float]:
     return 2 * unit_pixels / width, 2 * unit_pixels / height
 
 
+def padding(windows: tuple[Size, ...]) -> tuple[Size, ...]:
+    """Zeros on each side of the image for each window: p = floor((g - 1) / 2), as (height, width)."""
+    return tuple(((height - 1) // 2, (width - 1) // 2) for height, width in windows)
+
+
 @lru_cache(maxsize=64)  # a constant made anew in every step would cost a copy, and on a GPU a host synchronisation
 def _travel(
     image_size: Size, windows: tuple[Size, ...], device: torch.device
 ) -> tuple[Float[Tensor, "depth 2"], Int64[Tensor, "depth 2"]]:
-    """How many pixels each window's corner can move along x and y, and its padding."""
-    sides = [(image_size[1], image_size[0])] * len(windows)
-    padding = [((width - 1) // 2, (height - 1) // 2) for height, width in windows]
+    """How many pixels (x, y) each window's corner can move, and its padding."""
     travel = [
-        [max(0, side + 2 * pad - window) for side, pad, window in zip(side2, pad2, reversed(size), strict=True)]
-        for side2, pad2, size in zip(sides, padding, windows, strict=True)
+        [max(0, side + 2 * pad - extent) for side, pad, extent in zip(image_size, before, window, strict=True)][::-1]
+        for before, window in zip(padding(windows), windows, strict=True)
     ]
-    return torch.tensor(travel, dtype=torch.float32, device=device), torch.tensor(padding, device=device)
+    pads = [before[::-1] for before in padding(windows)]
+    return torch.tensor(travel, dtype=torch.float32, device=device), torch.tensor(pads, device=device)

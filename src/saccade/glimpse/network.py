@@ -4,6 +4,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from saccade.glimpse.pyramid import Pyramid
+
 
 class GlimpseNetwork(nn.Module):
     """The glimpse network g = f_g(x, l): join(what(rho(x, l)), where(l)).
@@ -26,8 +28,15 @@ class GlimpseNetwork(nn.Module):
         super().__init__()
         self.sensor, self.what, self.where, self.join = sensor, what, where, join
 
+    def prepare(
+        self, image: Shaped[Tensor, "images channels height width"], num_glimpses: int
+    ) -> Shaped[Tensor, "images channels height width"] | Pyramid:
+        """The images as the sensor likes them best for that many glimpses."""
+        prepare = getattr(self.sensor, "prepare", None)
+        return prepare(image, num_glimpses) if prepare else image
+
     def forward(
-        self, image: Shaped[Tensor, "images channels height width"], location: Float[Tensor, "batch place"]
+        self, image: Shaped[Tensor, "images channels height width"] | Pyramid, location: Float[Tensor, "batch place"]
     ) -> Float[Tensor, "batch feature"]:
         """The feature of each glimpse."""
         return self.join(torch.cat([self.what(self.sensor(image, location)), self.where(location)], dim=-1))

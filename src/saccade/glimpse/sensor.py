@@ -2,11 +2,13 @@
 
 import math
 
+import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from saccade.glimpse.foveate import foveate
 from saccade.glimpse.location import Size, window_sizes
+from saccade.glimpse.pyramid import Pyramid, build_pyramid, read_pyramid, worthwhile
 
 
 class SpatialGlimpse(nn.Module):
@@ -50,15 +52,27 @@ class SpatialGlimpse(nn.Module):
         self.windows = window_sizes(self.size, depth, self.scale)
 
     def forward(
-        self, image: Shaped[Tensor, "*images channels height width"], location: Float[Tensor, "*batch 2"]
-    ) -> Float[Tensor, "*batch {self.depth}*channels h w"]:
+        self, image: Shaped[Tensor, "*images channels height width"] | Pyramid, location: Float[Tensor, "*batch 2"]
+    ) -> Float[Tensor, "*batch planes h w"]:
         """The glimpse of each image at its location: batched or single; M * B locations look M times at B images."""
+        if isinstance(image, Pyramid):
+            return read_pyramid(image, location)
         single = image.ndim == 3
         if single:
             image, location = image.unsqueeze(0), location.unsqueeze(0)
         self._check(image, location)
         glimpse = foveate(image, location, size=self.size, depth=self.depth, scale=self.scale)
         return glimpse.squeeze(0) if single else glimpse
+
+    def prepare(
+        self, image: Shaped[Tensor, "images channels height width"], num_glimpses: int
+    ) -> Shaped[Tensor, "images channels height width"] | Pyramid:
+        """Images to be looked at `num_glimpses` times each: as they are, or as a `Pyramid` where that is cheaper."""
+        image_size = (image.shape[-2], image.shape[-1])
+        pooled = self.scale == 2 or self.depth == 1
+        if image.dtype == torch.uint8 and pooled and worthwhile(image_size, self.windows, num_glimpses):
+            return build_pyramid(image, self.size, self.windows)
+        return image
 
     def _check(self, image: Tensor, location: Tensor) -> None:
         """Refuse what cannot be looked at, in one sentence."""

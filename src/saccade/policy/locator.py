@@ -55,10 +55,18 @@ class Locator(nn.Module):
 
     def forward(self, hidden: Float[Tensor, "batch hidden"], generator: Generator | None = None) -> Located:
         """Where to look, given the hidden state, and the log-probability of having chosen so."""
-        mean = self.mean(hidden if self.policy_gradient_into_core else hidden.detach())
-        mean = mean.to(torch.promote_types(mean.dtype, torch.float32))  # bf16 has too few digits for a density
+        mean = self.aim(hidden)
         draw = self.unit(mean, generator)
-        return self.bound(draw) * self.reach, self.unit.log_prob(mean, draw)
+        return self.place(draw), self.unit.log_prob(mean, draw)
+
+    def aim(self, hidden: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch 2"]:
+        """The mean of the draw."""
+        mean = self.mean(hidden if self.policy_gradient_into_core else hidden.detach())
+        return mean.to(torch.promote_types(mean.dtype, torch.float32))  # bf16 has too few digits for a density
+
+    def place(self, draw: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch 2"]:
+        """The location that a draw stands for."""
+        return self.bound(draw) * self.reach
 
 
 class Given:

@@ -21,18 +21,18 @@ class Scene(Protocol):
 
     batch_size: int
 
-    def __call__(self, hidden: Float[Tensor, "batch hidden"]) -> Shaped[Tensor, "images channels height width"]:
-        """The images now, given the hidden state before the next glimpse."""
+    def __call__(self, hidden: Float[Tensor, "batch hidden"]) -> Any:
+        """The images now, as the glimpse network takes them, given the hidden state before the next glimpse."""
         ...
 
 
 class Still:
     """A scene that never changes: a batch of pictures."""
 
-    def __init__(self, image: Shaped[Tensor, "images channels height width"]) -> None:
-        self.image, self.batch_size = image, len(image)
+    def __init__(self, image: Any, batch_size: int) -> None:
+        self.image, self.batch_size = image, batch_size
 
-    def __call__(self, hidden: Float[Tensor, "batch hidden"]) -> Shaped[Tensor, "images channels height width"]:
+    def __call__(self, hidden: Float[Tensor, "batch hidden"]) -> Any:
         """The pictures."""
         return self.image
 
@@ -106,11 +106,12 @@ class RecurrentAttention(nn.Module):
         """
         if num_rollouts < 1:
             raise ValueError(f"`num_rollouts` should be at least 1. Found `num_rollouts = {num_rollouts}`.")
-        scene: Scene = Still(image) if isinstance(image, Tensor) else image
+        num_glimpses = self.num_glimpses if num_glimpses is None else num_glimpses
+        scene = self.still(image, num_glimpses * num_rollouts) if isinstance(image, Tensor) else image
         _check_start(start, scene.batch_size, num_rollouts)
         state = self.core.start(scene.batch_size * num_rollouts)
         hiddens, locations, log_probs = [state[0]], [], []
-        for locator in self._locators(start, self.num_glimpses if num_glimpses is None else num_glimpses):
+        for locator in self._locators(start, num_glimpses):
             location, log_prob = locator(hiddens[-1], generator)
             feature = self.glimpse(scene(hiddens[-1]), location)
             state = self.core(feature, state)
@@ -125,6 +126,11 @@ class RecurrentAttention(nn.Module):
             baselines=self.baseline(before),
             hiddens=after,
         )
+
+    def still(self, image: Shaped[Tensor, "images channels height width"], num_glimpses: int) -> "Still":
+        """The images as a scene, prepared by the glimpse network, if it can, for so many glimpses at each."""
+        prepare = getattr(self.glimpse, "prepare", None)
+        return Still(prepare(image, num_glimpses) if prepare else image, len(image))
 
     def _locators(self, start: Start | None, num_glimpses: int) -> Iterator[Callable[..., tuple[Tensor, Tensor]]]:
         """Who chooses the location of each glimpse: the start, then the locator."""

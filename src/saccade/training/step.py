@@ -6,6 +6,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from saccade.data.batches import Batch
+from saccade.recurrent.rollout import Rollout
+from saccade.recurrent.unrolled import supported, unrolled
 from saccade.reward.criterion import Losses
 from saccade.training.learner import Learner
 
@@ -13,8 +15,7 @@ from saccade.training.learner import Learner
 def train_step(learner: Learner, batch: Batch, generator: Generator) -> tuple[Losses, Tensor]:
     """One optimizer update on a batch: its losses, and the norm of the gradient before it was cut."""
     training, model = learner.config.training, learner.model
-    with torch.autocast(batch.image.device.type, torch.bfloat16, enabled=training.precision == "bf16"):
-        rollout = model(batch.image, num_rollouts=training.num_rollouts, every_answer=False, generator=generator)
+    rollout = roll_out(learner, batch.image, generator)
     losses = learner.criterion(rollout, batch.label)
     learner.optimizer.zero_grad()
     losses.total.backward()
@@ -25,6 +26,16 @@ def train_step(learner: Learner, batch: Batch, generator: Generator) -> tuple[Lo
     if learner.averaged is not None:
         learner.averaged.update_parameters(model)
     return losses, norm
+
+
+def roll_out(learner: Learner, image: Tensor, generator: Generator) -> Rollout:
+    """Look at a batch: by the fast form where it knows the model, by the loop otherwise."""
+    training, model = learner.config.training, learner.model
+    dtype = torch.bfloat16 if training.precision == "bf16" else torch.float32
+    if supported(model):
+        return unrolled(model, image, num_rollouts=training.num_rollouts, generator=generator, dtype=dtype)
+    with torch.autocast(image.device.type, dtype, enabled=dtype != torch.float32):
+        return model(image, num_rollouts=training.num_rollouts, every_answer=False, generator=generator)
 
 
 @torch.no_grad()
