@@ -167,11 +167,11 @@ SPLITS = ("train", "validation", "test")
 
 
 def test_bug_12_the_test_set_is_looked_at_once_after_everything_else(tmp_path, log):
-    summary = fit(tiny(epochs=3), tmp_path)
+    summary = fit(tiny(epochs=3, scenes=96), tmp_path)
     assert log[-summary.test.n :] == ["test"] * summary.test.n
     assert log.count("test") == summary.test.n == 359
     assert log.count("validation") == 3 * 240
-    assert log.count("train") == 3 * 128
+    assert log.count("train") == 3 * 96
 
 
 def test_bug_12_the_model_is_chosen_by_its_validation_error(tmp_path):
