@@ -124,6 +124,15 @@ def test_every_epoch_is_a_line_of_metrics(tmp_path):
     assert 0 < lines[0]["seconds"] <= lines[1]["seconds"]
 
 
+def test_the_training_error_is_a_fraction_whatever_the_scale_of_the_reward(tmp_path):
+    """Where nothing learns from the reward, its scale changes nothing."""
+    for scale in (1.0, 4.0):
+        fit(tiny(policy_weight=0.0, baseline="none", reward_scale=scale), tmp_path / str(scale))
+    errors = [[line["train_error"] for line in metrics(tmp_path / name)] for name in ("1.0", "4.0")]
+    assert errors[0] == errors[1]
+    assert errors[0] != [1.0, 1.0]
+
+
 @pytest.mark.parametrize("field", FIELDS)
 def test_every_field_of_metrics_is_explained(field: str):
     page = Path(__file__).parents[2] / "docs" / "training.md"
