@@ -236,6 +236,14 @@ def test_bug_01_whatever_gradient_arrives_from_above_is_ignored(case, training):
     assert_equal(gradient(x), drawn)
 
 
+def test_bug_01_nor_does_a_unit_of_ones_own_leak_that_forgets_to_detach():
+    class Leaky(ReinforceNormal):
+        def sample(self, parameters, generator=None):
+            return parameters + 1
+
+    assert not Leaky(0.5)(numbers(5, 3).requires_grad_()).requires_grad
+
+
 @every_unit
 def test_bug_02_the_parameters_learn_from_the_score(case):
     x = numbers(5, 3).requires_grad_()
@@ -257,7 +265,7 @@ def test_probabilities_of_zero_and_one_are_drawn_and_scored_without_a_nan(unit):
 
 
 def test_a_gamma_of_tiny_shape_never_draws_zero():
-    unit, shape = ReinforceGamma(1.0), torch.full((1000, 1), 1e-3)
+    unit, shape = ReinforceGamma(1e-10), torch.full((1000, 1), 1e-3)
     drawn = unit(shape, seeded())
     assert drawn.min() > 0
     assert unit.log_prob(shape, drawn).isfinite().all()

@@ -348,6 +348,14 @@ def test_a_column_of_binary_predictions_is_refused():
         criterion(torch.zeros(BATCH, 1), torch.zeros(()), target())
 
 
+@pytest.mark.parametrize("shape", [(BATCH, 1), (BATCH - 1,), (1, 1)])
+def test_a_baseline_that_does_not_fit_is_refused(shape):
+    net = learner()
+    criterion, prediction = VRClassReward(net), net(numbers(BATCH, 3))
+    with pytest.raises(ValueError, match=r"`baseline` should be one number, or one for each of the 6 targets. Found"):
+        criterion(prediction, torch.zeros(shape), target())
+
+
 def test_draws_of_another_batch_are_refused():
     net = learner()
     criterion = VRClassReward(net)

@@ -41,13 +41,18 @@ class _RewardCriterion(nn.Module, ABC):
         """-mean R, with the gradients of REINFORCE to the units and of (b - R)^2 to the baseline, and no other.
 
         Raises:
-            ValueError: if there is not one prediction for each target.
+            ValueError: if there is not one prediction for each target, and one baseline for each or for all.
             RuntimeError: if `module` has drawn nothing since the last call.
         """
         if prediction.ndim != self.prediction_dims or len(prediction) != len(target):
             raise ValueError(
                 f"`prediction` should have {self.prediction_dims} dimension(s), the first one long as the "
                 f"{len(target)} targets. Found the shape {tuple(prediction.shape)}."
+            )
+        if baseline.numel() not in (1, len(target)) or baseline.ndim > 1:
+            raise ValueError(
+                f"`baseline` should be one number, or one for each of the {len(target)} targets. "
+                f"Found the shape {tuple(baseline.shape)}."
             )
         reward = self.reward(prediction, target)
         baseline = baseline.expand_as(reward)
