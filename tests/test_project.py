@@ -142,7 +142,7 @@ def test_small_files_and_small_functions() -> None:
     sizes = [(f"{path.name}:{name}", size) for path in FILES for name, size in functions(path)]
     assert statistics.median(lengths.values()) <= 100
     assert sum(length > 200 for length in lengths.values()) <= len(lengths) / 10
-    assert max(lengths.values()) <= 300
+    assert max(lengths.values()) <= 250
     assert statistics.median(size for _, size in sizes) < 10
     assert max(sizes, key=lambda pair: pair[1])[1] <= 60, max(sizes, key=lambda pair: pair[1])
 

@@ -182,10 +182,19 @@ def test_labels_that_do_not_fit_are_refused(batch):
 
 
 def test_an_unknown_baseline_is_refused():
-    with pytest.raises(ValueError, match=r"should be 'learned', 'batch-mean' or 'leave-one-out'. Found 'mean'."):
+    with pytest.raises(ValueError, match=r"should be one of 'learned', 'batch-mean', 'leave-one-out', 'none'. Found 'mean'."):
         HybridLoss(baseline="mean")
 
 
 def test_leave_one_out_of_one_rollout_is_refused():
     with pytest.raises(ValueError, match="`num_rollouts` should be at least 2"):
         HybridLoss(baseline="leave-one-out")(made(2, 4), label(4))
+
+
+def test_without_a_baseline_the_reward_is_the_advantage_and_nothing_is_fitted():
+    rollout, label = made(3, 6), torch.tensor([0, 1, 2, 0, 1, 2])
+    losses = HybridLoss(baseline="none")(rollout, label)
+    right = (rollout.answer.argmax(-1) == label).float()
+    assert losses.baseline_loss == 0
+    torch.testing.assert_close(losses.policy_loss, -(right * rollout.log_probs.sum(0)).mean())
+    assert 0 < right.sum() < 6

@@ -10,7 +10,7 @@ import torch
 from saccade import evaluate, fit, from_pretrained
 from saccade.data.records import Dataset, InMemory
 from saccade.data.sources import load
-from saccade.training.fit import Listener
+from saccade.training.epoch import Listener
 from saccade.training.schedule import learning_rate
 from training.tiny import Interrupt, metrics, outcome, tiny
 

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from saccade.config import Config, Model
-from saccade.training.fit import Listener
+from saccade.training.epoch import Listener
 
 SMALL = {
     "source": "digits",

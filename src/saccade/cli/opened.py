@@ -45,7 +45,7 @@ def open_run(folder: Path, device: str = "auto") -> Opened:
     config = settings.read(path)
     import torch
 
-    from saccade.training.fit import choose_device
+    from saccade.training.check import choose_device
     from saccade.training.pretrained import from_pretrained
 
     torch.set_num_threads(config.training.threads)

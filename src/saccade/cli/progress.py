@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from saccade.config import Config
-from saccade.training.fit import Listener
+from saccade.training.epoch import Listener
 
 
 class EpochLines(Listener):

@@ -5,13 +5,13 @@
 Images are uint8, (n, channels, height, width), everywhere.
 """
 
-from .batches import Batch, batches, num_batches
-from .canvas import Canvas, centred, cluttered, fixed, translated
-from .digits import load_digits
-from .folder import load_folder
-from .mnist import load_mnist
-from .records import Dataset, Images, InMemory
-from .sources import load
+from saccade.data.batches import Batch, batches, num_batches
+from saccade.data.canvas import Canvas, centred, cluttered, fixed, translated
+from saccade.data.digits import load_digits
+from saccade.data.folder import load_folder
+from saccade.data.mnist import load_mnist
+from saccade.data.records import Dataset, Images, InMemory
+from saccade.data.sources import load
 
 __all__ = [
     "Batch",

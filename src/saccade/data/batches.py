@@ -7,8 +7,8 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from .canvas import Canvas
-from .records import Images
+from saccade.data.canvas import Canvas
+from saccade.data.records import Images
 
 
 @dataclasses.dataclass(frozen=True)

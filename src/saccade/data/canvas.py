@@ -9,9 +9,9 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from .placement import Size, centre, draw_clutter, draw_place
-from .records import Images, InMemory
-from .render import render
+from saccade.data.placement import Size, centre, draw_clutter, draw_place
+from saccade.data.records import Images, InMemory
+from saccade.data.render import render
 
 PIECE = 8  # pixels: the side of a distractor in DeepMind's rule
 CHUNK = 1000  # scenes drawn together by `fixed`; another number draws other scenes

@@ -2,8 +2,8 @@
 
 import torch
 
-from .records import Dataset, InMemory
-from .split import divide
+from saccade.data.records import Dataset, InMemory
+from saccade.data.split import divide
 
 
 def load_digits(*, validation: float = 1 / 6, test: float = 0.2, split_seed: int = 0) -> Dataset:

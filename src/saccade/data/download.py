@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .idx import LIMIT, open_plain
+from saccade.data.idx import LIMIT, open_plain
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -83,7 +83,7 @@ def _content_md5(path: Path) -> str:
 
 def _fetch(url: str, path: Path) -> None:
     """Download `url` into `path` with a line of progress."""
-    from .progress import ProgressLine
+    from saccade.data.progress import ProgressLine
 
     bar = ProgressLine(url.rsplit("/", 1)[-1])
     _pooch().HTTPDownloader(progressbar=bar, timeout=30)(url, str(path), None)

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from .layout import File, list_files
-from .on_disk import Cache, OnDisk, decode_all
-from .picture import Decoder, open_picture
-from .records import Dataset, Images, InMemory
-from .split import divide
+from saccade.data.layout import File, list_files
+from saccade.data.on_disk import Cache, OnDisk, decode_all
+from saccade.data.picture import Decoder, open_picture
+from saccade.data.records import Dataset, Images, InMemory
+from saccade.data.split import divide
 
 Look = tuple[int, int, bool]  # height, width, whether it has colour
 

@@ -7,10 +7,10 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from .download import CONTENT_MD5, download
-from .idx import read_idx
-from .records import Dataset, InMemory
-from .split import divide
+from saccade.data.download import CONTENT_MD5, download
+from saccade.data.idx import read_idx
+from saccade.data.records import Dataset, InMemory
+from saccade.data.split import divide
 
 
 def load_mnist(*, validation: float = 1 / 6, split_seed: int = 0) -> Dataset:

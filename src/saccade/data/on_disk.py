@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from .picture import Decoder
+from saccade.data.picture import Decoder
 
 
 class Cache:

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
-from .placement import Clutter, Size
+from saccade.data.placement import Clutter, Size
 
 
 def render(

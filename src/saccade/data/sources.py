@@ -3,10 +3,10 @@
 import difflib
 from pathlib import Path
 
-from .digits import load_digits
-from .folder import load_folder
-from .mnist import load_mnist
-from .records import Dataset
+from saccade.data.digits import load_digits
+from saccade.data.folder import load_folder
+from saccade.data.mnist import load_mnist
+from saccade.data.records import Dataset
 
 NAMES = ("digits", "mnist")
 

@@ -17,6 +17,8 @@ from saccade.recurrent.rollout import Rollout
 from saccade.reward.advantage import batch_mean, learned, leave_one_out
 from saccade.reward.reward import binary_reward, class_reward
 
+BASELINES = ("learned", "batch-mean", "leave-one-out", "none")
+
 
 class _RewardCriterion(nn.Module, ABC):
     """What both reward criteria share: listening to the units, and the loss."""
@@ -159,7 +161,7 @@ class HybridLoss(nn.Module):
 
     Args:
         baseline: "learned" subtracts the rollout's own baselines and fits them; "batch-mean" and "leave-one-out" (over
-            several rollouts of the same image) need none.
+            several rollouts of the same image) need none; "none" subtracts nothing.
         reward_scale: reward of a right answer.
         policy_weight, baseline_weight: weights of these losses beside the classification loss's 1.
         label_smoothing: share of the target spread over all classes.
@@ -186,8 +188,8 @@ class HybridLoss(nn.Module):
         label_smoothing: float = 0.0,
     ) -> None:
         super().__init__()
-        if baseline not in ("learned", "batch-mean", "leave-one-out"):
-            raise ValueError(f"`baseline` should be 'learned', 'batch-mean' or 'leave-one-out'. Found {baseline!r}.")
+        if baseline not in BASELINES:
+            raise ValueError(f"`baseline` should be one of {', '.join(map(repr, BASELINES))}. Found {baseline!r}.")
         self.baseline, self.reward_scale, self.label_smoothing = baseline, reward_scale, label_smoothing
         self.policy_weight, self.baseline_weight = policy_weight, baseline_weight
 
@@ -208,7 +210,7 @@ class HybridLoss(nn.Module):
     def _advantage(self, reward: Tensor, baselines: Tensor) -> Float[Tensor, "*time batch"]:
         if self.baseline == "learned":
             return learned(reward, baselines)
-        return batch_mean(reward) if self.baseline == "batch-mean" else leave_one_out(reward)
+        return {"none": torch.flatten, "batch-mean": batch_mean, "leave-one-out": leave_one_out}[self.baseline](reward)
 
     def _baseline_loss(self, baselines: Tensor, reward: Tensor) -> Float[Tensor, ""]:
         if self.baseline != "learned":

@@ -75,7 +75,7 @@ def _draw(attention: Attention, init: float) -> None:
 
 def build_loss(loss: Loss, model: Model) -> HybridLoss:
     """The losses that a config describes."""
-    baseline = model.baseline if model.baseline in ("batch-mean", "leave-one-out") else "learned"
+    baseline = "learned" if model.baseline in ("scalar", "value") else model.baseline
     return HybridLoss(
         baseline=baseline,
         reward_scale=loss.reward_scale,

@@ -9,38 +9,20 @@ from pathlib import Path
 import torch
 
 from saccade.config import Config, Training
-from saccade.data.batches import batches, num_batches
+from saccade.data.batches import num_batches
 from saccade.settings import read, to_json
 from saccade.training import journal
+from saccade.training.check import check, choose_device
 from saccade.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from saccade.training.epoch import Listener, train_epoch
 from saccade.training.evaluate import Evaluation, evaluate
 from saccade.training.files import written_aside
 from saccade.training.learner import Learner, make_learner
 from saccade.training.pretrained import from_pretrained, save_pretrained
 from saccade.training.scenes import Scenes, load_scenes, resolve
-from saccade.training.schedule import learning_rate
-from saccade.training.seeds import derive, generator
-from saccade.training.step import train_step
+from saccade.training.seeds import derive
 
-AT_LEAST = {
-    ("epochs", "batch_size", "num_rollouts", "threads"): 1,
-    ("scenes", "patience", "decay_epochs", "policy_weight", "baseline_weight"): 0,
-    ("momentum", "weight_decay", "gradient_cut", "max_norm", "min_learning_rate"): 0,
-}
 CONFIG, METRICS, TEST, BEST = "config.json", "metrics.jsonl", "test.json", "best"
-
-
-class Listener:
-    """Is told how a run goes; every method may be overridden, none need be."""
-
-    def on_start(self, config: Config, done: int, steps: int) -> None:
-        """Training begins (or goes on after `done` epochs), with `steps` steps an epoch."""
-
-    def on_step(self, epoch: int, step: int) -> None:
-        """A step of an epoch is done (both from 1)."""
-
-    def on_epoch(self, metrics: journal.Metrics) -> None:
-        """An epoch is done: its line of metrics.jsonl."""
 
 
 @dataclass(frozen=True)
@@ -113,42 +95,6 @@ def fit(
     return Summary(folder, config, progress, test)
 
 
-def choose_device(device: str) -> torch.device:
-    """The device that a setting names.
-
-    Raises:
-        ValueError: if there is no such device.
-    """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        torch.empty(0, device=device)
-        return torch.device(device)
-    except (RuntimeError, AssertionError):
-        raise ValueError(
-            f"`device` should be `auto`, `cpu`, or a GPU of this machine. Found `device = {device}`."
-        ) from None
-
-
-def check(config: Config) -> None:
-    """Refuse settings that cannot be trained with."""
-    settings = {**vars(config.data), **vars(config.model), **vars(config.loss), **vars(config.training)}
-    for names, least in AT_LEAST.items():
-        for name in names:
-            if not settings[name] >= least:
-                raise ValueError(f"`{name}` should be at least {least}. Found `{name} = {settings[name]}`.")
-    for name in ("learning_rate", "reward_scale"):
-        if not settings[name] > 0:
-            raise ValueError(f"`{name}` should be above 0. Found `{name} = {settings[name]}`.")
-    for name in ("ema", "label_smoothing"):
-        if not 0 <= settings[name] < 1:
-            raise ValueError(f"`{name}` should be at least 0 and below 1. Found `{name} = {settings[name]}`.")
-    if config.model.baseline == "leave-one-out" and config.training.num_rollouts < 2:
-        raise ValueError(
-            "`num_rollouts` should be at least 2 for the leave-one-out baseline. Found `num_rollouts = 1`."
-        )
-
-
 def _check_resume(folder: Path, config: Config) -> None:
     """A run goes on with the model and data that it began with."""
     if not (folder / CONFIG).is_file():
@@ -194,7 +140,7 @@ def _train(learner: Learner, scenes: Scenes, folder: Path, progress: Progress, l
     listener.on_start(learner.config, progress.epoch, steps)
     while progress.epoch < training.epochs and not _out_of_patience(progress, training):
         began = time.perf_counter()
-        metrics = _epoch(learner, scenes, progress, steps, listener)
+        metrics = train_epoch(learner, scenes, progress, steps, listener)
         trained = time.perf_counter()
         validation = evaluate(learner.result, scenes.validation)
         progress.epoch += 1
@@ -220,49 +166,6 @@ def _train(learner: Learner, scenes: Scenes, folder: Path, progress: Progress, l
 
 def _out_of_patience(progress: Progress, training: Training) -> bool:
     return 0 < training.patience <= progress.epoch - progress.best_epoch
-
-
-def _epoch(learner: Learner, scenes: Scenes, progress: Progress, steps: int, listener: Listener) -> journal.Metrics:
-    """One epoch of training; its means are read back from the device once, at the end."""
-    config, epoch = learner.config, progress.epoch
-    device = scenes.train.label.device
-    draws = {purpose: generator(config.training.seed, purpose, epoch, device) for purpose in ("scenes", "locations")}
-    torch.manual_seed(derive(config.training.seed, "dropout", epoch))
-    order = batches(
-        scenes.train, config.training.batch_size, draws["scenes"], canvas=scenes.canvas, scenes=config.data.scenes
-    )
-    learner.model.train()
-    sums, rate = torch.zeros(6, device=device), 0.0
-    for step, batch in enumerate(order, 1):
-        rate = _set_learning_rate(learner, progress.step, steps)
-        losses, norm = train_step(learner, batch, draws["locations"])
-        sums += torch.stack([*(value.detach() for value in vars(losses).values()), norm])
-        progress.step += 1
-        listener.on_step(epoch + 1, step)
-    total, classification, policy, baseline, reward, norm = (sums / steps).tolist()
-    return {
-        "learning_rate": rate,
-        "loss": total,
-        "classification_loss": classification,
-        "policy_loss": policy,
-        "baseline_loss": baseline,
-        "train_error": 1 - reward / config.loss.reward_scale,
-        "gradient_norm": norm,
-    }
-
-
-def _set_learning_rate(learner: Learner, step: int, steps: int) -> float:
-    training = learner.config.training
-    rate = learning_rate(
-        step,
-        steps * (training.decay_epochs or training.epochs),
-        start=training.learning_rate,
-        floor=min(training.min_learning_rate, training.learning_rate),
-        schedule=training.schedule,
-    )
-    for group in learner.optimizer.param_groups:
-        group["lr"] = rate
-    return rate
 
 
 def _write_test(path: Path, test: Evaluation) -> None:
