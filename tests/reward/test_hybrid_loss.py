@@ -182,7 +182,9 @@ def test_labels_that_do_not_fit_are_refused(batch):
 
 
 def test_an_unknown_baseline_is_refused():
-    with pytest.raises(ValueError, match=r"should be one of 'learned', 'batch-mean', 'leave-one-out', 'none'. Found 'mean'."):
+    with pytest.raises(
+        ValueError, match=r"should be one of 'learned', 'batch-mean', 'leave-one-out', 'none'. Found 'mean'."
+    ):
         HybridLoss(baseline="mean")
 
 
