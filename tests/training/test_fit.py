@@ -294,6 +294,20 @@ def test_a_damaged_checkpoint_is_one_sentence(tmp_path, damage):
     assert "\n" not in str(error.value)
 
 
+def test_a_disk_that_is_full_leaves_nothing_that_stands_in_the_way(tmp_path):
+    """The settings would fit, the checkpoint does not: the error is the disk's, and the next attempt begins anew."""
+    resource = pytest.importorskip("resource")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            fit(tiny(epochs=1), tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(tmp_path.iterdir()) == []
+    fit(tiny(epochs=1), tmp_path)
+
+
 def test_a_line_of_metrics_that_a_crash_cut_short_is_written_again(tmp_path):
     fit(tiny(epochs=1, decay_epochs=2), tmp_path / "parts")
     with (tmp_path / "parts" / "metrics.jsonl").open("a") as file:

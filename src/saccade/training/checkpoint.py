@@ -3,6 +3,7 @@
 No random state is in it: every epoch draws from generators of its own, derived from the seed and the epoch.
 """
 
+import io
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -32,8 +33,10 @@ class Progress:
 
 def save_checkpoint(folder: Path, learner: Learner, progress: Progress) -> None:
     """Write the checkpoint aside, then put it in the place of the last."""
+    state = io.BytesIO()  # first to memory: written to a full disk, torch.save hides the error beneath one of its own
+    torch.save({"progress": asdict(progress), "learner": learner.state_dict()}, state)
     with written_aside(folder / NAME) as file:
-        torch.save({"progress": asdict(progress), "learner": learner.state_dict()}, file)
+        file.write(state.getbuffer())
 
 
 def load_checkpoint(folder: Path, learner: Learner) -> Progress:

@@ -113,14 +113,14 @@ def _check_resume(folder: Path, config: Config) -> None:
 def _begin(folder: Path, learner: Learner, overwrite: bool) -> Progress:
     """Lay the run folder: a run that is stopped in its first epoch can be resumed too."""
     if overwrite:
-        for name in (METRICS, TEST):
-            (folder / name).unlink(missing_ok=True)
         shutil.rmtree(folder / BEST, ignore_errors=True)
+        for name in (METRICS, TEST, CONFIG):
+            (folder / name).unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
-    with written_aside(folder / CONFIG) as file:
-        file.write(to_json(learner.config).encode())
     progress = Progress()
     save_checkpoint(folder, learner, progress)
+    with written_aside(folder / CONFIG) as file:  # last: with it, what is in the folder is a run
+        file.write(to_json(learner.config).encode())
     return progress
 
 
