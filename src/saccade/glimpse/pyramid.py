@@ -22,7 +22,7 @@ from saccade.glimpse.location import Size, window_origin
 class Pyramid:
     """A batch of images, ready to be looked at."""
 
-    lines: tuple[Shaped[Tensor, " pixels"], ...]
+    lines: tuple[Shaped[Tensor, " _"], ...]
     """The line of each scale: sums over blocks of side 1, 2, 4, ..."""
     shape: tuple[int, int, int, int]
     """Images, channels, height and width."""
