@@ -1,6 +1,7 @@
-"""The `saccade` command: `train`, `evaluate`, `look` and `recipes`, each parsed here and answered by one library call.
+"""The `saccade` command: `train`, `evaluate`, `look`, `recipes` and `bench`.
 
-What is heavy is imported inside the commands, so that help is there at once.
+Each is parsed here and answered by one library call. What is heavy is imported inside the commands, so that help
+is there at once.
 """
 
 import os
@@ -10,6 +11,7 @@ import warnings
 from cyclopts import App, CycloptsError, Parameter
 
 from saccade import __version__
+from saccade.cli.bench import bench
 from saccade.cli.evaluate import evaluate
 from saccade.cli.look import look
 from saccade.cli.options import fill_in
@@ -32,6 +34,7 @@ saccade train digits                  # real handwriting, in a minute
 saccade evaluate runs/digits          # its test error, and what it mistakes
 saccade look runs/digits picture.png  # where it looks, what it sees and answers
 saccade recipes                       # what else can be trained
+saccade bench                         # how fast this machine is
 """,
     version=__version__,
     help_format="plaintext",
@@ -42,6 +45,7 @@ app.command(train, config=fill_in, usage="Usage: saccade train [RECIPE] [OPTIONS
 app.command(evaluate, usage="Usage: saccade evaluate RUN [OPTIONS]")
 app.command(look, usage="Usage: saccade look RUN [IMAGE...] [OPTIONS]")
 app.command(recipes, usage="Usage: saccade recipes [NAME]")
+app.command(bench, usage="Usage: saccade bench [FOLDER] [OPTIONS]")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,0 +1,231 @@
+"""What `saccade bench` asks of a machine: each question measures a few cases and gives their lines.
+
+Images are random bytes in memory: no answer depends on what they show.
+"""
+
+import itertools
+import os
+import platform
+from collections.abc import Callable, Iterator
+from statistics import median
+from types import ModuleType
+
+import torch
+
+from saccade.training.build import build
+from saccade.training.floor import bare_products
+from saccade.training.startup import startup
+from saccade.training.timing import Form, Line, allocated, alternate, compare
+from saccade.training.workload import (
+    CANVASES,
+    DTYPES,
+    MNIST,
+    SCENE60,
+    SCENE100,
+    Precision,
+    looper,
+    random_images,
+    seeing,
+    trainer,
+    using,
+)
+
+PER_IMAGE = "s an image"
+
+Case = tuple[int, Precision]
+
+Question = Callable[[], Iterator[Line]]
+
+
+def questions(*, quick: bool = False, yardstick: ModuleType | None = None) -> dict[str, Question]:
+    """Every question that this machine can answer, by name; `quick` asks each for one small case, once.
+
+    The yardstick is the module `benchmarks/loop.py` of a checkout; without it nothing is held against the loop.
+    """
+    repeats = 1 if quick else 9
+    asked: dict[str, Question] = {"the step against its products": lambda: step_lines(repeats, quick)}
+    asked["scenes and glimpses in the step"] = lambda: scene_lines(repeats, quick)
+    if yardstick is not None:
+        asked["the step against a plain loop"] = lambda: loop_lines(yardstick, min(repeats, 3), quick)
+    asked["the size of the image"] = lambda: size_lines(repeats, quick)
+    asked["rollouts against images"] = lambda: rollout_lines(repeats, quick)
+    if torch.cuda.is_available():
+        asked["the step on a GPU"] = lambda: gpu_lines(repeats, quick)
+    asked["start-up"] = lambda: startup(1 if quick else 5)
+    return asked
+
+
+def machine() -> dict[str, str]:
+    """What the numbers of a report depend on."""
+    return {
+        "processor": platform.processor() or platform.machine(),
+        "cores": str(os.cpu_count()),
+        "load": " ".join(f"{load:.1f}" for load in os.getloadavg()) if hasattr(os, "getloadavg") else "unknown",
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else "none",
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def step_lines(repeats: int, quick: bool) -> Iterator[Line]:
+    """The whole training step of the default MNIST model against the floor of its products."""
+    cases: list[tuple[Precision, int]] = [("bf16", 512), ("fp32", 256)]
+    for threads, (precision, batch) in itertools.product((1,) if quick else _threads(), cases):
+        batch = 8 if quick else batch
+        with using(threads):
+            step, floor = trainer(MNIST, batch, precision), bare_products(build(MNIST), batch, DTYPES[precision])
+            ours, bare = alternate([step, floor], repeats, _span(quick))
+        yield compare(
+            *(_each(seconds, batch) for seconds in (ours, bare)),
+            topic="step",
+            case=f"28 px, 7 glimpses, {_stated(precision, batch, threads)}",
+            measures="whole training step",
+            against="its matrix products alone",
+            unit=PER_IMAGE,
+            goal=0.6,
+            at_least=True,
+        )
+
+
+def scene_lines(repeats: int, quick: bool) -> Iterator[Line]:
+    """Rendering scenes and reading their glimpses, as a share of the step that they are part of."""
+    batch = 8 if quick else 128
+    for model, canvas in CANVASES[:1] if quick else CANVASES:
+        with using(1):
+            parts = [seeing(model, batch, canvas), trainer(model, batch, "fp32", canvas=canvas)]
+            part, whole = alternate(parts, repeats, _span(quick))
+        pieces = f", {canvas.distractors} distractors" if canvas.distractors else ""
+        yield compare(
+            *(_each(seconds, batch) for seconds in (part, whole)),
+            topic="scenes",
+            case=f"{canvas.kind} {canvas.size[0]} px{pieces}, {model.depth} scales, {_stated('fp32', batch, 1)}",
+            measures="rendering scenes and reading 8 glimpses",
+            against="the whole step",
+            unit=PER_IMAGE,
+            goal=0.25,
+            at_least=False,
+        )
+
+
+def loop_lines(yardstick: ModuleType, repeats: int, quick: bool) -> Iterator[Line]:
+    """The whole training step against the plain loop form, each at its own best of a few batches and precisions."""
+    for model, goal in [(MNIST, 20.0)] if quick else [(MNIST, 20.0), (SCENE60, 40.0), (SCENE100, 60.0)]:
+        fast: list[Case] = [(8, "fp32")] if quick else list(itertools.product((128, 256, 512), DTYPES))
+        slow: list[Case] = [(8, "fp32")] if quick else [(32, "fp32"), (128, "fp32"), (128, "bf16")]
+        with using(1):
+            ours = _best({case: trainer(model, *case) for case in fast})
+            loop = _best({case: looper(yardstick, model, *case) for case in slow})
+            seconds = alternate([ours[1], loop[1]], repeats, _span(quick))
+        yield compare(
+            *(_each(values, batch) for values, batch in zip(seconds, (ours[0][0], loop[0][0]), strict=True)),
+            topic="loop",
+            case=f"{model.image[1]} px, {model.num_glimpses} glimpses of {model.depth} scale(s), 1 thread; "
+            f"{ours[0][1]} at {ours[0][0]} against {loop[0][1]} at {loop[0][0]}",
+            measures="whole training step",
+            against="a Python loop that pads, cuts and pools each image",
+            unit=PER_IMAGE,
+            goal=goal,
+            at_least=True,
+        )
+
+
+@torch.no_grad()
+def size_lines(repeats: int, quick: bool) -> Iterator[Line]:
+    """Inference on ever larger images with the same glimpses: time and memory an image, against 128 pixels a side."""
+    sides, batch = [128, 256] if quick else [128, 256, 512, 1024, 2048, 4096], 8
+    model = build(SCENE60).eval()
+    images = [random_images(1, (1, side, side)).image.repeat(batch, 1, 1, 1) for side in sides]
+    forms = [_no_grad(lambda image=image: model(image)) for image in images]
+    with using(1):
+        times = [_each(seconds, batch) for seconds in alternate(forms, repeats, _span(quick))]
+    memory = [[allocated(form) / batch] for form in forms]
+    rows = [("time", PER_IMAGE, times), ("memory allocated", "bytes an image", memory)]
+    for (measures, unit, amounts), at in itertools.product(rows, range(1, len(sides))):
+        yield compare(
+            amounts[at],
+            amounts[0],
+            topic="size",
+            case=f"{sides[at]} px, 8 glimpses of 3 scales, {_stated('fp32', batch, 1)}",
+            measures=f"{measures} of inference, image in memory",
+            against=f"{sides[0]} px",
+            unit=unit,
+            goal=1.15,
+            at_least=False,
+        )
+
+
+def rollout_lines(repeats: int, quick: bool) -> Iterator[Line]:
+    """Four rollouts of each image against four times the images, scenes included."""
+    batch, several = (8 if quick else 64), 4
+    for model, canvas in [(MNIST, None)] if quick else [(MNIST, None), CANVASES[1]]:
+        with using(1):
+            shared = trainer(model, batch, "fp32", canvas=canvas, num_rollouts=several)
+            separate = trainer(model, several * batch, "fp32", canvas=canvas)
+            ours, theirs = alternate([shared, separate], repeats, _span(quick))
+        yield compare(
+            *(_each(seconds, several * batch) for seconds in (ours, theirs)),
+            topic="rollouts",
+            case=f"{model.image[1]} px, {_stated('fp32', batch, 1)}",
+            measures="step with 4 rollouts of each image",
+            against="step with 4 times the images",
+            unit="s a rollout",
+            goal=0.9,
+            at_least=False,
+        )
+
+
+def gpu_lines(repeats: int, quick: bool) -> Iterator[Line]:
+    """The step on the card, which may not wait for it; 1,000,000 images/s are wanted."""
+    for batch in (64,) if quick else (512, 4096, 16384):
+        step = trainer(MNIST, batch, "bf16", device="cuda")
+        step()  # the first makes constants and the optimizer's state, which may wait
+
+        def many(step: Form = step) -> None:
+            torch.cuda.set_sync_debug_mode("error")
+            try:
+                for _ in range(10):
+                    step()
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+            torch.cuda.synchronize()
+
+        (seconds,) = alternate([many], repeats, _span(quick))
+        yield compare(
+            _each(seconds, 10 * batch),
+            topic="gpu",
+            case=f"28 px, 7 glimpses, bf16, batch {batch}",
+            measures="whole training step, without a wait inside it",
+            against="",
+            unit=PER_IMAGE,
+            goal=1e-6,
+            at_least=False,
+        )
+
+
+def _best(forms: dict[Case, Form]) -> tuple[Case, Form]:
+    """The case that takes least an image, and its form."""
+    times = {case: median(alternate([form], 2, 0.02)[0]) / case[0] for case, form in forms.items()}
+    best = min(times, key=times.__getitem__)
+    return best, forms[best]
+
+
+def _no_grad(form: Callable[[], object]) -> Form:
+    return torch.no_grad()(form)
+
+
+def _each(seconds: list[float], images: int) -> list[float]:
+    return [value / images for value in seconds]
+
+
+def _threads() -> tuple[int, ...]:
+    return (1, 2) if (os.cpu_count() or 1) > 1 else (1,)
+
+
+def _span(quick: bool) -> float:
+    """Seconds that a form is called for in its turn."""
+    return 0.001 if quick else 0.1
+
+
+def _stated(precision: str, batch: int, threads: int) -> str:
+    return f"{precision}, batch {batch}, {threads} thread{'s' if threads > 1 else ''}"
