@@ -264,6 +264,24 @@ def test_look_answers_and_draws(run: Path, tmp_path: Path, capsys: pytest.Captur
     assert picture_size(Path(first["picture"])) > (100, 100)
 
 
+def test_look_animates_beside_the_picture_or_alone(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    images = [str(tmp_path / name) for name in ("a.png", "b.png")]
+    for image in images:
+        Image.new("L", (20, 30)).save(image)
+    looks, both = tmp_path / "looks", tmp_path / "both.gif"
+    options = ["--num-glimpses", "2", "--json"]
+    assert main(["look", str(run), *images, "--animate", "--out", str(looks), *options]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert [(each["picture"], each["animation"]) for each in told] == [
+        (str(looks / f"{name}.png"), str(looks / f"{name}.webp")) for name in "ab"
+    ]
+    assert main(["look", str(run), *images, "--out", str(both), *options]) == 0
+    assert [each["animation"] for each in json.loads(capsys.readouterr().out)] == [str(both)] * 2
+    for path in (looks / "a.webp", looks / "b.webp", both):
+        with Image.open(path) as file:
+            assert getattr(file, "is_animated", False)
+
+
 def test_looks_at_images_of_the_same_name_are_all_kept(run: Path, tmp_path: Path):
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()

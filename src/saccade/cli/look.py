@@ -26,6 +26,7 @@ def look(
     policy: Annotated[Literal["mean", "sampled"] | None, Parameter(show_default=False)] = None,
     resize: Literal["pad", "crop", "stretch", "refuse"] = "pad",
     device: str = "auto",
+    animate: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> None:
     """Show where a model looks: the answer, and a picture of every glimpse on the image and as the model sees it.
@@ -34,6 +35,7 @@ def look(
     saccade look runs/digits picture.png
     saccade look runs/digits pictures/*.png --out looks
     saccade look runs/digits a.png b.png --out both.png --json
+    saccade look runs/digits picture.png --animate    # the box moving, too; --out looks.gif for a GIF alone
 
     Parameters
     ----------
@@ -42,7 +44,8 @@ def look(
     image
         Images of any size and format, fitted to the model's size; the first test images if absent.
     out
-        Folder for one picture per image, or a .png file for all; `looks` in the run folder if absent.
+        Folder for one picture per image, or a .png file for all; .webp or .gif is an animation of all instead. `looks`
+        in the run folder if absent.
     num_glimpses
         Glimpses at each image; as many as trained if absent.
     policy
@@ -51,6 +54,8 @@ def look(
         How an image of another size is fitted: with a border, cut, stretched, or refused.
     device
         `cpu`, `cuda`, `cuda:1`, or `auto` for a GPU where there is one.
+    animate
+        Write an animation beside each picture, as WebP.
     json
         Print a JSON list instead.
     """
@@ -59,13 +64,13 @@ def look(
     opened = open_run(run, device)
     look_at = partial(look_once, opened.model, num_glimpses=num_glimpses, policy=policy)
     looks = [look_at(path, resize=resize) for path in image] or look_at_test_images(opened, look_at)
-    pictures = _save(looks, out or run / "looks")
+    files = _save(looks, out or run / "looks", animate)
     if json:
-        _print_json(looks, pictures)
+        _print_json(looks, files)
         return
     for seen in looks:
         print(_answer(seen))
-    print("Pictures:", *dict.fromkeys(pictures))
+    print("Pictures:", *dict.fromkeys(path for each in files for path in each.values()))
 
 
 def look_at_test_images(opened: Opened, look_at: "Callable[..., Look]") -> "list[Look]":
@@ -79,21 +84,32 @@ def look_at_test_images(opened: Opened, look_at: "Callable[..., Look]") -> "list
     return [look_at(image, label=label) for image, label in pixels]
 
 
-def _save(looks: "list[Look]", out: Path) -> list[Path]:
-    """The picture of each look: a file each in a folder, or one for all."""
-    from saccade.viewing.scanpath import picture
-
+def _save(looks: "list[Look]", out: Path, animate: bool) -> list[dict[str, Path]]:
+    """Draw each look, in a file each in a folder or in one for all; the paths of its `picture` and its `animation`."""
     if out.suffix:
         out.parent.mkdir(parents=True, exist_ok=True)
-        picture(looks).save(out)
-        return [out] * len(looks)
+        return [_draw(looks, out, animate)] * len(looks)
     out.mkdir(parents=True, exist_ok=True)
     paths: list[Path] = []
     for i, seen in enumerate(looks):
         path = out / f"{Path(seen.name).stem or f'test-{i}'}.png"
         paths.append(path if path not in paths else path.with_stem(f"{path.stem}-{i}"))
-        picture(seen).save(paths[-1])
-    return paths
+    return [_draw([seen], path, animate) for seen, path in zip(looks, paths, strict=True)]
+
+
+def _draw(looks: "list[Look]", path: Path, animate: bool) -> dict[str, Path]:
+    """Draw looks into one picture, and move them in one animation, as the name and `animate` ask for."""
+    from saccade.viewing.animation import FORMATS, save_animation
+    from saccade.viewing.scanpath import picture
+
+    moving = path.suffix.lower() in FORMATS
+    drawn = {} if moving else {"picture": path}
+    if not moving:
+        picture(looks).save(path)
+    if moving or animate:
+        drawn["animation"] = path if moving else path.with_suffix(".webp")
+        save_animation(looks, drawn["animation"])
+    return drawn
 
 
 def _answer(seen: "Look") -> str:
@@ -103,9 +119,10 @@ def _answer(seen: "Look") -> str:
     return f"{seen.name or 'test image'}: {words}" + (f" (it is {seen.label})" if seen.label else "")
 
 
-def _print_json(looks: "list[Look]", pictures: list[Path]) -> None:
+def _print_json(looks: "list[Look]", files: list[dict[str, Path]]) -> None:
     """Every look as a JSON list."""
     import json
 
-    pairs = zip(looks, pictures, strict=True)
-    print(json.dumps([{**seen.to_dict(), "picture": str(path)} for seen, path in pairs], indent=2))
+    pairs = zip(looks, files, strict=True)
+    told = [{**seen.to_dict(), **{kind: str(path) for kind, path in drawn.items()}} for seen, drawn in pairs]
+    print(json.dumps(told, indent=2))

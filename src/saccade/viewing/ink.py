@@ -105,3 +105,10 @@ def beside(pictures: Sequence["Picture"], gap: int) -> "Picture":
         page.paste(each, (left, 0))
         left += each.width + gap
     return page
+
+
+def bordered(page: "Picture", margin: int) -> "Picture":
+    """A page with `margin` pixels of paper around it."""
+    from PIL import ImageOps
+
+    return ImageOps.expand(page, margin, PAPER)

@@ -87,6 +87,13 @@ class Look:
 
         return picture(self)
 
+    def animation(self, path: "str | os.PathLike[str]") -> Path:
+        """Write the scanpath moving, as WebP, or GIF where the name ends so: see `saccade.viewing.animation`."""
+        from saccade.viewing.animation import save_animation
+
+        save_animation(self, Path(path))
+        return Path(path)
+
     def _repr_png_(self) -> bytes:
         """What a notebook shows."""
         file = io.BytesIO()

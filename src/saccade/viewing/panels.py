@@ -3,6 +3,9 @@
 from functools import partial
 from typing import TYPE_CHECKING
 
+from jaxtyping import Float
+from torch import Tensor
+
 from saccade.viewing.ink import beside, enlarged, shortened, smoothly, stacked, to_picture, width, write, zoom_within
 from saccade.viewing.look import Look
 from saccade.viewing.palette import FAINT, INK, PAPER, QUIET, RIGHT, WRONG, Colour, scale_colour
@@ -65,38 +68,47 @@ def leading(look: Look, rows: int) -> list[int]:
 
 
 def bars(look: Look, step: int, rows: int, room: int) -> "Picture":
-    """The probabilities of the leading classes after one glimpse; the likeliest now is the dark one."""
+    """The probabilities of the leading classes after one glimpse."""
+    return levels(look, look.probabilities[step], rows, room)
+
+
+def levels(look: Look, probabilities: Float[Tensor, " classes"], rows: int, room: int) -> "Picture":
+    """Probabilities of the leading classes as bars; the likeliest is the dark one."""
     from PIL import Image
 
     classes = leading(look, rows)
+    shares = probabilities[classes].tolist()
     sheet = Image.new("RGB", (room, len(classes) * BAR), PAPER)
     names = [shortened(look.classes[c], SMALL, int(room * 0.4)) for c in classes]
     left = max(width(name, SMALL) for name in names) + GAP
     right = room - width("100 %", SMALL) - GAP
-    now = int(look.probabilities[step].argmax())
-    smoothly(sheet, partial(_bars, look=look, step=step, classes=classes, span=(left, right), now=now))
-    for row, (c, name) in enumerate(zip(classes, names, strict=True)):
-        middle, colour = (row + 0.5) * BAR, INK if c == now else QUIET
+    colours = [INK if c == int(probabilities.argmax()) else QUIET for c in classes]
+    smoothly(sheet, partial(_bars, shares=shares, colours=colours, span=(left, right)))
+    for row, (share, name, colour) in enumerate(zip(shares, names, colours, strict=True)):
+        middle = (row + 0.5) * BAR
         write(sheet, (0, middle), name, SMALL, colour, "lm")
-        write(sheet, (room, middle), f"{100 * float(look.probabilities[step, c]):.0f} %", SMALL, colour, "rm")
+        write(sheet, (room, middle), f"{100 * share:.0f} %", SMALL, colour, "rm")
     return sheet
 
 
-def _bars(pen: "Pen", times: int, look: Look, step: int, classes: list[int], span: tuple[int, int], now: int) -> None:
-    for row, c in enumerate(classes):
-        top, bottom, (left, right) = (row * BAR + 7) * times, (row * BAR + BAR - 7) * times, span
+def _bars(pen: "Pen", times: int, shares: list[float], colours: list[Colour], span: tuple[int, int]) -> None:
+    left, right = span
+    for row, (share, colour) in enumerate(zip(shares, colours, strict=True)):
+        top, bottom = (row * BAR + 7) * times, (row * BAR + BAR - 7) * times
         pen.rounded_rectangle([left * times, top, right * times, bottom], 5 * times, fill=FAINT)
-        end = left + (right - left) * float(look.probabilities[step, c])
+        end = left + (right - left) * share
         if end - left >= 1:
-            colour = INK if c == now else (160, 167, 177)
-            pen.rounded_rectangle([left * times, top, end * times, bottom], 5 * times, fill=colour)
+            fill = INK if colour == INK else (160, 167, 177)
+            pen.rounded_rectangle([left * times, top, end * times, bottom], 5 * times, fill=fill)
 
 
-def verdict(look: Look, room: int) -> "Picture":
-    """The answer and its probability, and, where the label is known, a tick or a cross and the word."""
+def verdict(look: Look, room: int, spare: int = 4 * NORMAL) -> "Picture":
+    """The answer and its probability, a tick or a cross where the label is known, and room for `spare` more pixels."""
     from PIL import Image
 
-    sheet = Image.new("RGB", (room, LARGE + 12 + 4 * NORMAL), PAPER)
+    remarks = _remarks(look)
+    height = LARGE + 12 + max(spare, round(1.3 * NORMAL * len(remarks)))
+    sheet = Image.new("RGB", (room, height), PAPER)
     left = 0
     if look.right is not None:
         smoothly(sheet, partial(_tick if look.right else _cross, top=8))
@@ -105,7 +117,7 @@ def verdict(look: Look, room: int) -> "Picture":
     answer = shortened(look.answer, LARGE, room - left - width(percent, NORMAL) - GAP)
     write(sheet, (left, LARGE), answer, LARGE, INK, "ls")
     write(sheet, (left + width(answer, LARGE) + GAP, LARGE), percent, NORMAL, QUIET, "ls")
-    for line, (words, colour) in enumerate(_remarks(look)):
+    for line, (words, colour) in enumerate(remarks):
         write(sheet, (0, LARGE + 12 + line * 1.3 * NORMAL), shortened(words, NORMAL, room), NORMAL, colour)
     return sheet
 

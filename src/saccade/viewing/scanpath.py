@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from saccade.viewing.ink import beside, stacked
+from saccade.viewing.ink import beside, bordered, stacked
 from saccade.viewing.look import Look
-from saccade.viewing.palette import PAPER, scale_colour
+from saccade.viewing.palette import scale_colour
 from saccade.viewing.panels import bars, heading, stack, swatch, verdict
-from saccade.viewing.scene import Frame, draw_boxes, draw_numbered_path, draw_path, roomy_frame, scene, snug_frame
+from saccade.viewing.scene import Frame, draw_boxes, draw_numbered_path, draw_path, roomy_frames, scene, snug_frame
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -23,13 +23,8 @@ def picture(looks: Look | Sequence[Look]) -> "Picture":
     if not looks:
         raise ValueError("There should be at least one look to draw. Found none.")
     cell, lines = (184, 5) if len(looks) == 1 else (168, 3)
-    rows = [_row(look, roomy_frame(_alike(looks, look), cell), lines) for look in looks]
-    return _bordered(stacked([*rows, _legend(looks[0])], 34))
-
-
-def _alike(looks: list[Look], look: Look) -> list[Look]:
-    """The looks at images of the same size."""
-    return [other for other in looks if other.image.shape[1:] == look.image.shape[1:]]
+    rows = [_row(look, frame, lines) for look, frame in zip(looks, roomy_frames(looks, cell), strict=True)]
+    return bordered(stacked([*rows, _legend(looks[0])], 34), MARGIN)
 
 
 def _row(look: Look, frame: Frame, lines: int) -> "Picture":
@@ -61,9 +56,3 @@ def _legend(look: Look) -> "Picture":
     sides = [f"{x1 - x0} x {y1 - y0}" for x0, y0, x1, y1 in look.boxes[0].tolist()]
     sides[-1] += " pixels of the image"
     return beside([swatch(words, scale_colour(scale)) for scale, words in enumerate(sides)], 28)
-
-
-def _bordered(page: "Picture") -> "Picture":
-    from PIL import ImageOps
-
-    return ImageOps.expand(page, MARGIN, PAPER)

@@ -65,6 +65,12 @@ def roomy_frame(looks: Sequence[Look], room: int) -> Frame:
     return Frame((height, wide), (x, y), zoom_to((height + 2 * y, wide + 2 * x), room))
 
 
+def roomy_frames(looks: Sequence[Look], room: int) -> list[Frame]:
+    """The roomy frame of each look, one for all at images of the same size."""
+    shapes = [look.image.shape[1:] for look in looks]
+    return [roomy_frame([other for other in looks if other.image.shape[1:] == shape], room) for shape in shapes]
+
+
 def scene(look: Look, frame: Frame) -> "Picture":
     """The image alone on its panel."""
     from PIL import Image
@@ -76,12 +82,16 @@ def scene(look: Look, frame: Frame) -> "Picture":
 
 
 def draw_boxes(panel: "Picture", look: Look, step: int, frame: Frame) -> None:
-    """The window of every scale of one glimpse, coarse first, each with a dark rim; the finest has the widest line."""
+    """The window of every scale of one glimpse."""
+    draw_windows(panel, look.boxes[step].tolist(), frame)
+
+
+def draw_windows(panel: "Picture", windows: Sequence[Sequence[float]], frame: Frame) -> None:
+    """Boxes (x0, y0, x1, y1), coarse first, each with a dark rim; the finest has the widest line."""
     from PIL import ImageDraw
 
     pen = ImageDraw.Draw(panel, "RGBA")
-    for scale in reversed(range(look.boxes.shape[1])):
-        x0, y0, x1, y1 = look.boxes[step, scale].tolist()
+    for scale, (x0, y0, x1, y1) in reversed(list(enumerate(windows))):
         (left, top), (right, bottom) = frame.place((x0, y0)), frame.place((x1, y1))
         half = 1 if scale else 2
         corners = (round(left), round(top), round(right) - 1, round(bottom) - 1)
@@ -91,8 +101,12 @@ def draw_boxes(panel: "Picture", look: Look, step: int, frame: Frame) -> None:
 
 def draw_path(panel: "Picture", look: Look, steps: int, frame: Frame) -> None:
     """The centres of the first `steps` glimpses, joined: a dot where the last is."""
-    points = [frame.place(point) for point in centres(look)[:steps]]
-    smoothly(panel, partial(_line, points=points, dot=3.5))
+    draw_trail(panel, centres(look)[:steps], frame)
+
+
+def draw_trail(panel: "Picture", points: Sequence[Point], frame: Frame) -> None:
+    """Points of the image, joined: a dot where the last is."""
+    smoothly(panel, partial(_line, points=[frame.place(point) for point in points], dot=3.5))
 
 
 def draw_numbered_path(panel: "Picture", look: Look, frame: Frame) -> None:
