@@ -364,3 +364,9 @@ def test_the_exit_code_leaves_the_program_and_help_needs_no_torch():
         source = f"{code.format(arguments)}; sys.exit(code)"
         assert subprocess.run([sys.executable, "-c", source], capture_output=True).returncode == expected
     assert subprocess.run([sys.executable, "-m", "saccade", "trian"], capture_output=True).returncode == 2
+
+
+def test_too_little_memory_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path):
+    flags = ["--hidden-size", "2000000", "--epochs", "1", "--run", str(tmp_path / "run")]
+    assert main(["train", "digits", *flags]) == 2
+    assert capsys.readouterr().err == "saccade: There is not enough memory for that: try smaller sizes or batches.\n"

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import resource
 import statistics
 import subprocess
@@ -157,3 +158,8 @@ def test_the_tree_in_the_readme_is_true(monkeypatch: pytest.MonkeyPatch) -> None
     tree = importlib.import_module("tree")
     assert tree.written() == tree.grown(), "`make tree` writes it anew"
     assert all(len(line.split()) > 1 for line in tree.written().splitlines()), "every file has its clause"
+
+
+def test_each_known_bug_of_other_implementations_has_a_test_named_for_it():
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    assert {int(number) for number in re.findall(r"def test_bug_(\d\d)_", tests)} == set(range(1, 19))

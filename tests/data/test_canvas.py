@@ -27,7 +27,7 @@ def noise(*shape: int) -> torch.Tensor:
 
 @settings(max_examples=40)
 @given(st.integers(1, 3), st.integers(1, 3), sides, sides, sides, sides, st.integers(0, 5), st.data())
-def test_scenes_equal_the_slow_form(batch, channels, height, width, more_rows, more_columns, distractors, data):
+def test_bug_16_scenes_equal_the_slow_form(batch, channels, height, width, more_rows, more_columns, distractors, data):
     piece = data.draw(st.integers(1, min(height, width)))
     seed = data.draw(st.integers(0, 99))
     image, pool = noise(batch, channels, height, width), noise(4, channels, height, width)

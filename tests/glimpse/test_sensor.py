@@ -235,3 +235,17 @@ def test_images_and_locations_that_do_not_fit_are_refused(image, location, found
 
 def test_print_shows_the_sizes():
     assert repr(SpatialGlimpse(8, 2, 1.5)) == "SpatialGlimpse(size=(8, 8), depth=2, scale=1.5)"
+
+
+def test_a_location_that_is_no_number_is_read_within_the_image():
+    image = torch.randint(0, 256, (2, 1, 28, 28), dtype=torch.uint8)
+    nowhere, sensor = torch.full((2, 2), torch.nan), SpatialGlimpse(8, depth=2)
+    prepared = sensor.prepare(image, 7)
+    assert prepared is not image
+    assert torch.equal(sensor(image, nowhere), sensor(image, -torch.ones(2, 2)))
+    assert torch.equal(sensor(prepared, nowhere), sensor(image, nowhere))
+
+
+def test_windows_beyond_any_image_are_refused():
+    with pytest.raises(ValueError, match=r"should keep windows within 65536 pixels. Found a window of 4398046511104"):
+        SpatialGlimpse(8, depth=40)

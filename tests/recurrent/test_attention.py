@@ -34,7 +34,7 @@ def test_loop_equals_the_plain_one(core: str, num_glimpses: int, num_rollouts: i
 @pytest.mark.parametrize("batch", [1, 2])
 @pytest.mark.parametrize("sides", [(1, 1), (3, 11), (40, 5)])
 @pytest.mark.parametrize("kind", [torch.uint8, torch.float32])
-def test_bug_9_a_batch_of_one_and_odd_sizes(batch: int, sides: tuple[int, int], kind: torch.dtype):
+def test_bug_09_a_batch_of_one_and_odd_sizes(batch: int, sides: tuple[int, int], kind: torch.dtype):
     model, image = agent(), (torch.rand(batch, 1, *sides) * 255).to(kind)
     rollout = model(image, generator=drawn())
     assert_same_rollout(rollout, roll_out(model, image, drawn(), num_glimpses=3))
@@ -192,3 +192,8 @@ def test_an_impossible_call_is_refused(settings: dict, sentence: str):
 def test_an_impossible_agent_is_refused_when_it_is_made(settings: dict):
     with pytest.raises(ValueError, match="should be"):
         agent(**settings)
+
+
+def test_a_single_image_is_refused_with_the_way_out():
+    with pytest.raises(ValueError, match=r"Found \(1, 7, 9\); `image.unsqueeze\(0\)` makes a batch of one"):
+        agent()(torch.rand(1, 7, 9))

@@ -22,30 +22,30 @@ def rolled_out(seed: int = 0, **settings) -> SimpleNamespace:
     return SimpleNamespace(model=model, rollout=rollout, label=label, losses=HybridLoss()(rollout, label))
 
 
-def test_bug_1_no_gradient_leaks_through_the_sampled_location():
+def test_bug_01_no_gradient_leaks_through_the_sampled_location():
     run = rolled_out()
     assert trained(run.model, run.losses.classification_loss) == {"glimpse", "core", "classifier"}
     assert not run.rollout.locations.requires_grad
 
 
 @pytest.mark.parametrize("mode", ["train", "eval"])
-def test_bug_1_nor_through_the_mean_in_evaluation(mode: str):
+def test_bug_01_nor_through_the_mean_in_evaluation(mode: str):
     model = getattr(agent(), mode)()
     assert "locator" not in trained(model, model(torch.rand(2, 1, 7, 9)).answer.sum())
 
 
-def test_bug_2_the_policy_loss_trains_the_locator():
+def test_bug_02_the_policy_loss_trains_the_locator():
     run = rolled_out()
     assert "locator" in trained(run.model, run.losses.policy_loss)
 
 
-def test_bug_2_a_learned_spread_is_trained_too():
+def test_bug_02_a_learned_spread_is_trained_too():
     run = rolled_out(locator=Locator(WIDTH, ReinforceNormal(0.2, learn_std=True)))
     (gradient,) = torch.autograd.grad(run.losses.policy_loss, run.model.locator.unit.log_std)
     assert gradient != 0
 
 
-def test_bug_3_the_raw_sample_is_scored():
+def test_bug_03_the_raw_sample_is_scored():
     """A mean at the border and a wide spread: half the draws lie beyond the bound."""
     locator: Any = Locator(WIDTH, ReinforceNormal(0.5), 0.9)
     nn.init.zeros_(locator.mean[0].weight)
@@ -60,7 +60,7 @@ def test_bug_3_the_raw_sample_is_scored():
     assert not torch.allclose(rollout.log_probs[0], score(raw.clamp(-1, 1)).sum(1))
 
 
-def test_bug_4_every_scored_location_was_looked_at():
+def test_bug_04_every_scored_location_was_looked_at():
     model, looked, located = agent(), [], []
     model.glimpse.register_forward_hook(lambda _module, inputs, _feature: looked.append(inputs[1]))
     model.locator.register_forward_hook(lambda _module, _inputs, output: located.append(output[1]))
@@ -70,20 +70,20 @@ def test_bug_4_every_scored_location_was_looked_at():
     assert len(rollout.log_probs) == 4
 
 
-def test_bug_4_the_last_location_is_scored_because_the_answer_depends_on_it():
+def test_bug_04_the_last_location_is_scored_because_the_answer_depends_on_it():
     run = rolled_out()
     (gradient,) = torch.autograd.grad(run.losses.policy_loss, run.rollout.log_probs)
     assert gradient[-1].any()
 
 
-def test_bug_5_the_policy_loss_does_not_train_the_baseline():
+def test_bug_05_the_policy_loss_does_not_train_the_baseline():
     run = rolled_out()
     assert "baseline" not in trained(run.model, run.losses.policy_loss)
     assert "baseline" in trained(run.model, run.losses.total)
 
 
 @pytest.mark.parametrize("reward_scale", [1.0, 3.0])
-def test_bug_7_right_answers_pull_and_wrong_ones_push_with_the_scale_of_the_reward(reward_scale: float):
+def test_bug_07_right_answers_pull_and_wrong_ones_push_with_the_scale_of_the_reward(reward_scale: float):
     run = rolled_out()
     losses = HybridLoss(reward_scale=reward_scale)(run.rollout, run.label)
     (gradient,) = torch.autograd.grad(losses.policy_loss, run.rollout.log_probs)
@@ -91,7 +91,7 @@ def test_bug_7_right_answers_pull_and_wrong_ones_push_with_the_scale_of_the_rewa
     torch.testing.assert_close(gradient, (run.rollout.baselines.detach() - reward) / IMAGES)
 
 
-def test_bug_7_a_step_along_the_policy_gradient_makes_rewarded_scanpaths_likelier():
+def test_bug_07_a_step_along_the_policy_gradient_makes_rewarded_scanpaths_likelier():
     run = rolled_out(baseline=None)
     right = (run.rollout.answer.argmax(1) == run.label).float()
 

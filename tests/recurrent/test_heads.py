@@ -26,7 +26,7 @@ def test_value_baseline_is_a_linear_function_of_each_state():
 
 
 @pytest.mark.parametrize("into_core", [False, True])
-def test_bug_6_the_baseline_loss_trains_the_core_only_where_that_was_chosen(into_core: bool):
+def test_bug_06_the_baseline_loss_trains_the_core_only_where_that_was_chosen(into_core: bool):
     model = agent(baseline_into_core=into_core)
     rollout = model(torch.rand(4, 1, 7, 9))
     beyond = {"core", "glimpse"} if into_core else set()

@@ -119,7 +119,7 @@ def test_a_config_that_went_through_json_builds_the_same_model(changes: dict):
         ({"locator_width": -1}, "`locator_width` should be at least 0. Found `locator_width = -1`."),
         ({"dropout": 1.0}, "`dropout` should be at least 0 and below 1. Found `dropout = 1.0`."),
         ({"num_glimpses": 0}, "`num_glimpses` should be at least 1. Found `num_glimpses = 0`."),
-        ({"glimpse_size": (0, 4)}, "`size` should be at least 1. Found `size = (0, 4)`."),
+        ({"glimpse_size": (0, 4)}, "`glimpse_size` should be at least 1. Found `glimpse_size = (0, 4)`."),
         ({"depth": 0}, "`depth` should be at least 1. Found `depth = 0`."),
         ({"scale": 0.5}, "`scale` should be at least 1. Found `scale = 0.5`."),
         ({"std": 0.0}, "`std` should be above 0. Found `std = 0.0`."),

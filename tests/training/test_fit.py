@@ -332,7 +332,11 @@ def test_a_line_of_metrics_that_a_crash_cut_short_is_written_again(tmp_path):
         ({"momentum": -0.1}, "`momentum` should be at least 0."),
         ({"min_learning_rate": -0.1}, "`min_learning_rate` should be at least 0."),
         ({"learning_rate": 0.0}, "`learning_rate` should be above 0."),
-        ({"learning_rate": float("nan")}, "`learning_rate` should be above 0."),
+        ({"learning_rate": float("nan")}, "`learning_rate` should be a finite number."),
+        ({"learning_rate": float("inf")}, "`learning_rate` should be a finite number."),
+        ({"threads": 100_000}, "`threads` should be at most 1024."),
+        ({"batch_size": 10**20}, "`batch_size` should be at most 1,000,000,000,000."),
+        ({"device": "meta"}, "`device` should be `auto`, `cpu`, or a GPU of this machine."),
         ({"ema": 1.0}, "`ema` should be at least 0 and below 1."),
         ({"label_smoothing": 1.0}, "`label_smoothing` should be at least 0 and below 1."),
         ({"reward_scale": 0.0}, "`reward_scale` should be above 0."),
@@ -360,3 +364,24 @@ def test_a_few_seconds_of_training_beat_chance_by_far(tmp_path):
     summary = fit(tiny(**model, epochs=3, scenes=0, learning_rate=1e-2), tmp_path)
     assert summary.progress.best_error < 0.65
     assert summary.test.interval[1] < 0.7
+
+
+def test_a_run_that_diverges_says_so_and_keeps_what_it_had(tmp_path: Path):
+    with pytest.raises(ValueError, match=r"should be finite. Found .* in epoch \d: try a smaller `learning_rate`"):
+        fit(tiny(optimizer="sgd", learning_rate=1e30, epochs=9), tmp_path)
+    assert (tmp_path / "last.pt").is_file()
+
+
+def test_a_damaged_checkpoint_is_told_in_one_sentence(tmp_path: Path):
+    fit(tiny(), tmp_path)
+    for damaged in (b"junk", (tmp_path / "last.pt").read_bytes()[:1000]):
+        (tmp_path / "last.pt").write_bytes(damaged)
+        with pytest.raises(ValueError, match="Found a damaged one, or one of another model"):
+            fit(tiny(), tmp_path, resume=True)
+
+
+def test_a_damaged_journal_is_told_in_one_sentence(tmp_path: Path):
+    fit(tiny(), tmp_path)
+    (tmp_path / "metrics.jsonl").write_text("junk\n")
+    with pytest.raises(ValueError, match=r"should hold one JSON object a line. Found 'junk'"):
+        fit(tiny(), tmp_path, resume=True)

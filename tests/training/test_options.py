@@ -185,7 +185,8 @@ def test_the_device_is_the_one_that_was_named(monkeypatch, tmp_path: Path):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("saccade.training.fit.load_scenes", refuse)
-    for device in ("cpu", "meta"):
+    monkeypatch.setattr("saccade.training.fit.choose_device", torch.device)  # whether or not there is a GPU here
+    for device in ("cpu", "cuda:1"):
         with pytest.raises(KeyboardInterrupt):
             fit(tiny(device=device), tmp_path / "run")
-    assert asked == ["cpu", "meta"]
+    assert asked == ["cpu", "cuda:1"]

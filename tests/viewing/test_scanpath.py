@@ -73,7 +73,7 @@ def test_patches_stand_side_by_side_fine_first() -> None:
     assert sheet.shape[1] <= 200
 
 
-def test_colour_patches_keep_their_colour() -> None:
+def test_bug_17_colour_patches_keep_their_colour() -> None:
     glimpses = torch.tensor([1.0, 0.2, 0.0]).view(1, 1, 3, 1, 1).expand(1, 1, 3, 4, 4)
     seen = tiny_look(IMAGE.expand(3, 20, 30), [(0.0, 0.0)], glimpses=glimpses)
     assert pixels(stack(seen, 0, 200), (255, 51, 0)) == 88 * 88

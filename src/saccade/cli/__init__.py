@@ -63,6 +63,11 @@ def main(argv: list[str] | None = None) -> int:
     except (CycloptsError, ValueError, OSError) as error:
         print(f"saccade: {_sentence(error)}", file=sys.stderr)
         return 2
+    except (MemoryError, RuntimeError) as error:  # PyTorch says it with a RuntimeError
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        print("saccade: There is not enough memory for that: try smaller sizes or batches.", file=sys.stderr)
+        return 2
 
 
 class _Warn:

@@ -45,6 +45,7 @@ def window_origin(
     """
     travel, pads = _travel(image_size, windows, location.device)
     position = (location.unsqueeze(-2) + 1) / 2 * travel
+    position = position.nan_to_num(0.0)  # a model that diverged should be told so, not read outside its memory
     return torch.minimum(position.clamp(min=0), travel).floor().long() - pads
 
 

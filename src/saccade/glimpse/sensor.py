@@ -10,6 +10,8 @@ from saccade.glimpse.foveate import foveate
 from saccade.glimpse.location import Size, window_sizes
 from saccade.glimpse.pyramid import Pyramid, build_pyramid, read_pyramid, worthwhile
 
+WIDEST = 2**16  # pixels: beyond any image, and far below what overflows
+
 
 class SpatialGlimpse(nn.Module):
     """A glimpse rho(x, l): `depth` patches of `size` pixels around a location, each seeing `scale` times as far.
@@ -41,15 +43,23 @@ class SpatialGlimpse(nn.Module):
 
     def __init__(self, size: int | Size, depth: int = 3, scale: float = 2) -> None:
         super().__init__()
-        self.size: Size = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-        self.depth, self.scale = depth, float(scale)
-        if min(self.size) < 1:
+        sides = (size, size) if isinstance(size, int) else tuple(size) if isinstance(size, (tuple, list)) else ()
+        if len(sides) != 2 or not all(isinstance(side, int) for side in sides):
+            raise ValueError(f"`size` should be a whole number or (height, width). Found `size = {size}`.")
+        if min(sides) < 1:
             raise ValueError(f"`size` should be at least 1. Found `size = {size}`.")
+        self.size: Size = (sides[0], sides[1])
+        self.depth, self.scale = depth, float(scale)
         if depth < 1:
             raise ValueError(f"`depth` should be at least 1. Found `depth = {depth}`.")
         if not (math.isfinite(scale) and scale >= 1):
             raise ValueError(f"`scale` should be at least 1. Found `scale = {scale}`.")
         self.windows = window_sizes(self.size, depth, self.scale)
+        if max(self.windows[-1]) > WIDEST:
+            raise ValueError(
+                f"`depth` and `scale` should keep windows within {WIDEST} pixels. "
+                f"Found a window of {max(self.windows[-1])} with `depth = {depth}` and `scale = {scale}`."
+            )
 
     def forward(
         self, image: Shaped[Tensor, "*images channels height width"] | Pyramid, location: Float[Tensor, "*batch 2"]

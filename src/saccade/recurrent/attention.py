@@ -86,7 +86,7 @@ class RecurrentAttention(nn.Module):
 
     def forward(
         self,
-        image: Shaped[Tensor, "images channels height width"] | Scene,
+        image: Shaped[Tensor, "*images"] | Scene,
         *,
         num_glimpses: int | None = None,
         start: Start | None = None,
@@ -106,6 +106,11 @@ class RecurrentAttention(nn.Module):
         """
         if num_rollouts < 1:
             raise ValueError(f"`num_rollouts` should be at least 1. Found `num_rollouts = {num_rollouts}`.")
+        if isinstance(image, Tensor) and image.ndim != 4:
+            raise ValueError(
+                f"`image` should be (batch, channels, height, width). Found {tuple(image.shape)}; "
+                "`image.unsqueeze(0)` makes a batch of one."
+            )
         num_glimpses = self.num_glimpses if num_glimpses is None else num_glimpses
         scene = self.still(image, num_glimpses * num_rollouts) if isinstance(image, Tensor) else image
         _check_start(start, scene.batch_size, num_rollouts)

@@ -195,7 +195,7 @@ class HybridLoss(nn.Module):
 
     def forward(self, rollout: Rollout, label: Int64[Tensor, " images"]) -> Losses:
         """The losses of a rollout of these images (M times as many answers as labels means M rollouts)."""
-        if len(rollout.answer) % len(label):
+        if not len(label) or len(rollout.answer) % len(label):
             raise ValueError(f"The rollout of {len(rollout.answer)} answers should fit the {len(label)} labels.")
         rollouts = len(rollout.answer) // len(label)
         target = label.repeat(rollouts)

@@ -91,6 +91,8 @@ def _check(model: Model) -> None:
         raise ValueError(f"`image` should be (channels, height, width), all at least 1. Found `image = {model.image}`.")
     if len(model.classes) < 2:
         raise ValueError(f"`classes` should name at least 2 classes. Found `classes = {model.classes}`.")
+    if min(model.glimpse_size) < 1:
+        raise ValueError(f"`glimpse_size` should be at least 1. Found `glimpse_size = {model.glimpse_size}`.")
     for name in ("what_width", "where_width", "join_width", "hidden_size"):
         if getattr(model, name) < 1:
             raise ValueError(f"`{name}` should be at least 1. Found `{name} = {getattr(model, name)}`.")

@@ -1,5 +1,7 @@
 """Settings that cannot be trained with are refused here, before anything is made."""
 
+import math
+
 import torch
 
 from saccade.config import Config
@@ -9,6 +11,8 @@ AT_LEAST = {
     ("scenes", "patience", "decay_epochs", "policy_weight", "baseline_weight"): 0,
     ("momentum", "weight_decay", "gradient_cut", "max_norm", "min_learning_rate"): 0,
 }
+MOST = 10**12  # more of anything is a slip of the finger, and overflows further in
+MOST_THREADS = 1024
 
 
 def choose_device(device: str) -> torch.device:
@@ -20,6 +24,8 @@ def choose_device(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
+        if torch.device(device).type not in ("cpu", "cuda"):
+            raise RuntimeError("no device to train on")
         torch.empty(0, device=device)
         return torch.device(device)
     except (RuntimeError, AssertionError):
@@ -31,6 +37,13 @@ def choose_device(device: str) -> torch.device:
 def check(config: Config) -> None:
     """Refuse settings that cannot be trained with."""
     settings = {**vars(config.data), **vars(config.model), **vars(config.loss), **vars(config.training)}
+    for name, value in settings.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"`{name}` should be a finite number. Found `{name} = {value}`.")
+        if isinstance(value, int) and value > MOST:
+            raise ValueError(f"`{name}` should be at most {MOST:,}. Found `{name} = {value}`.")
+    if config.training.threads > MOST_THREADS:
+        raise ValueError(f"`threads` should be at most {MOST_THREADS}. Found `threads = {config.training.threads}`.")
     for names, least in AT_LEAST.items():
         for name in names:
             if not settings[name] >= least:

@@ -53,10 +53,8 @@ def load_checkpoint(folder: Path, learner: Learner) -> Progress:
         state = torch.load(path, map_location="cpu", weights_only=True)
         learner.load_state_dict(state["learner"])
         return Progress(**state["progress"])
-    except (RuntimeError, KeyError, TypeError, ValueError, EOFError, OSError, AttributeError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    except Exception as error:  # torch.load raises whatever its parts raise on bytes that are no checkpoint
         raise ValueError(
-            f"`{path}` should be a checkpoint of the model in `config.json` beside it. Found: {reason}"
+            f"`{path}` should be a checkpoint of the model in `config.json` beside it. "
+            f"Found a damaged one, or one of another model ({type(error).__name__})."
         ) from None
-    except Exception as error:  # torch.load raises pickle's own errors for what it refuses to read
-        raise ValueError(f"`{path}` should be a checkpoint. Found a damaged one ({type(error).__name__}).") from None

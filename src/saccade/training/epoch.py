@@ -1,5 +1,7 @@
 """One epoch: its steps, each with its learning rate, and their means."""
 
+import math
+
 import torch
 
 from saccade.config import Config
@@ -43,7 +45,13 @@ def train_epoch(learner: Learner, scenes: Scenes, progress: Progress, steps: int
         sums += torch.stack([*(value.detach() for value in vars(losses).values()), norm])
         progress.step += 1
         listener.on_step(epoch + 1, step)
-    total, classification, policy, baseline, reward, norm = (sums / steps).tolist()
+    means = (sums / steps).tolist()
+    if not all(map(math.isfinite, means)):
+        raise ValueError(
+            f"Losses and gradient should be finite. Found {means[0]:g} and {means[5]:g} in epoch {epoch + 1}: try a "
+            "smaller `learning_rate`, or a `gradient_cut` such as 1, and `resume` from the epoch before."
+        )
+    total, classification, policy, baseline, reward, norm = means
     return {
         "learning_rate": rate,
         "loss": total,

@@ -18,7 +18,10 @@ def append(path: Path, metrics: Metrics) -> None:
 def read(path: Path) -> list[Metrics]:
     """The lines so far; one that a crash cut short at the end is left out."""
     lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in lines]
+    try:
+        return [json.loads(line) for line in lines]
+    except json.JSONDecodeError as error:
+        raise ValueError(f"`{path}` should hold one JSON object a line. Found {error.doc[:40]!r}.") from None
 
 
 def keep(path: Path, epochs: int) -> None:
