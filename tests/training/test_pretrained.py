@@ -1,12 +1,16 @@
 """A model as a folder: the same after a round trip, and one sentence where it cannot be."""
 
+import errno
 import json
+import os
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
 from saccade import build, fit, from_pretrained, save_pretrained
+from saccade.training.files import aside
 from training.tiny import tiny, tiny_model
 
 
@@ -101,3 +105,22 @@ def test_missing_and_unknown_weights_are_named(tmp_path, change: str):
     save_file(weights, folder / "model.safetensors")
     with pytest.raises(ValueError, match=r"`baseline\.value\.bias2?` is .*\. Found .*\."):
         from_pretrained(folder)
+
+
+def test_a_file_whose_writing_fails_leaves_the_one_before(tmp_path: Path):
+    path = tmp_path / "picture.png"
+    path.write_bytes(b"before")
+
+    def fill_the_disk() -> None:
+        with aside(path) as beside:
+            beside.write_bytes(b"hal")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with pytest.raises(OSError, match=r"No space left on device.*picture.png"):
+        fill_the_disk()
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]
+    with aside(path) as beside:
+        assert beside.suffix == path.suffix
+        beside.write_bytes(b"after")
+    assert path.read_bytes() == b"after"

@@ -99,16 +99,19 @@ def _save(looks: "list[Look]", out: Path, animate: bool) -> list[dict[str, Path]
 
 def _draw(looks: "list[Look]", path: Path, animate: bool) -> dict[str, Path]:
     """Draw looks into one picture, and move them in one animation, as the name and `animate` ask for."""
+    from saccade.training.files import aside
     from saccade.viewing.animation import FORMATS, save_animation
     from saccade.viewing.scanpath import picture
 
     moving = path.suffix.lower() in FORMATS
     drawn = {} if moving else {"picture": path}
     if not moving:
-        picture(looks).save(path)
+        with aside(path) as beside:
+            picture(looks).save(beside)
     if moving or animate:
         drawn["animation"] = path if moving else path.with_suffix(".webp")
-        save_animation(looks, drawn["animation"])
+        with aside(drawn["animation"]) as beside:
+            save_animation(looks, beside)
     return drawn
 
 

@@ -118,9 +118,11 @@ def _picture(folder: Path) -> Path:
     """A picture of scanpaths over test images, made and kept in the run folder."""
     from saccade.cli.look import look_at_test_images
     from saccade.cli.opened import open_run
+    from saccade.training.files import aside
     from saccade.viewing.look import look
     from saccade.viewing.scanpath import picture
 
     opened, path = open_run(folder), folder / "scanpaths.png"
-    picture(look_at_test_images(opened, partial(look, opened.model))).save(path)
+    with aside(path) as beside:
+        picture(look_at_test_images(opened, partial(look, opened.model))).save(beside)
     return path

@@ -8,16 +8,24 @@ from typing import BinaryIO
 
 
 @contextmanager
+def aside(path: Path) -> Iterator[Path]:
+    """Where to write a file, of the same suffix, that takes its place at `path` only once the block is done."""
+    beside = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield beside
+        beside.replace(path)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from None  # a full disk does not name the file by itself
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+@contextmanager
 def written_aside(path: Path) -> Iterator[BinaryIO]:
     """A file to write that takes its place at `path` only once it is whole and on the disk."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with aside.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except OSError as error:  # a full disk does not say by itself which file it was too full for
-        raise OSError(error.errno, error.strerror, str(path)) from None
-    finally:
-        aside.unlink(missing_ok=True)
+    with aside(path) as beside, beside.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
