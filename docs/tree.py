@@ -47,7 +47,8 @@ def branch(folder: Path, files: list[Path]) -> list[tuple[int, str, str]]:
     inside = sorted(path for path in files if path.parent == folder and path.suffix in {".py", ".toml"})
     modules = [(depth + 1, path.name, clause(path)) for path in inside if path.name != "__init__.py"]
     folders = sorted({path.parent for path in files if path.parent.parent == folder})
-    rows = [(depth, f"{folder.name}/", clause(folder / "__init__.py")), *modules]
+    head = folder / "__init__.py" if folder / "__init__.py" in files else folder / "README.md"  # of a model: its card
+    rows = [(depth, f"{folder.name}/", clause(head)), *modules]
     return rows + [row for child in folders for row in branch(child, files)]
 
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "saccade"
 FILES = sorted(PACKAGE.rglob("*.py"))
 STATIONS = ["data", "glimpse", "policy", "recurrent", "reward", "training", "viewing"]
-DOORS = {"__init__", "__main__", "cli", "config", "settings", "recipes"}
+DOORS = {"__init__", "__main__", "cli", "config", "settings", "recipes", "weights"}
 LIGHT = {"torch", "numpy", "jaxtyping"}
 HEAVY = ["PIL", "cyclopts", "matplotlib", "pooch", "rich", "safetensors", "scipy", "sklearn", "tensorboard"]
 
@@ -76,14 +76,14 @@ def test_imports_follow_the_flow(path: Path) -> None:
         return
     allowed = set(STATIONS[: STATIONS.index(here) + 1])
     if "training" in allowed:
-        allowed |= {"config", "settings"}
+        allowed |= {"config", "settings", "weights"}
     # A public name asked of `saccade` itself hides where it comes from: inside, modules name each other.
     assert {name.partition(".")[0] for name in imports(path)} <= allowed
 
 
 def test_stations_are_the_folders() -> None:
     folders = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert folders == {*STATIONS, "cli", "recipes"}
+    assert folders == {*STATIONS, "cli", "recipes", "weights"}
     assert {station(path) for path in FILES} <= {*STATIONS, *DOORS}
 
 

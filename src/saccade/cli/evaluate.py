@@ -35,7 +35,7 @@ def evaluate(
     Parameters
     ----------
     run
-        Folder of a run that `saccade train` made.
+        Folder of a run that `saccade train` made, or the name of a model that comes with saccade, such as `digits`.
     split
         Images to answer: `test`, or `validation`, which chose the model.
     policy

@@ -40,12 +40,12 @@ def look(
     Parameters
     ----------
     run
-        Folder of a run that `saccade train` made.
+        Folder of a run that `saccade train` made, or the name of a model that comes with saccade, such as `digits`.
     image
         Images of any size and format, fitted to the model's size; the first test images if absent.
     out
         Folder for one picture per image, or a .png file for all; .webp or .gif is an animation of all instead. `looks`
-        in the run folder if absent.
+        in the run folder if absent, or where you are if there is none.
     num_glimpses
         Glimpses at each image; as many as trained if absent.
     policy
@@ -64,7 +64,7 @@ def look(
     opened = open_run(run, device)
     look_at = partial(look_once, opened.model, num_glimpses=num_glimpses, policy=policy)
     looks = [look_at(path, resize=resize) for path in image] or look_at_test_images(opened, look_at)
-    files = _save(looks, out or run / "looks", animate)
+    files = _save(looks, out or opened.desk / "looks", animate)
     if json:
         _print_json(looks, files)
         return

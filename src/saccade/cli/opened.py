@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from saccade import settings
 from saccade.config import Config
+from saccade.weights import FOLDER, find
 
 if TYPE_CHECKING:
     from saccade.data.records import Images
@@ -14,10 +15,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Opened:
-    """What `evaluate` needs of a run."""
+    """What the commands need of a run."""
 
+    folder: Path
+    """Where it is."""
     config: Config
     model: "Attention"
+
+    @property
+    def desk(self) -> Path:
+        """Where what is made of it goes: into the run folder; of a model that comes with the package, where one is."""
+        return Path() if self.folder.parent == FOLDER else self.folder
 
     def images(self, split: str) -> "Images":
         """The fixed scenes of the `test` or `validation` split that the run was made with.
@@ -32,13 +40,14 @@ class Opened:
         return getattr(scenes, split)
 
 
-def open_run(folder: Path, device: str = "auto") -> Opened:
-    """Open the run in a folder.
+def open_run(run: Path, device: str = "auto") -> Opened:
+    """Open the run in a folder, or the one of that name whose model comes with the package.
 
     Raises:
-        FileNotFoundError: No run in the folder, or none that has finished an epoch.
+        FileNotFoundError: No such run, or none that has finished an epoch.
         ValueError: Settings or weights that are damaged or do not fit each other.
     """
+    folder = find(run)
     path = folder / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"`RUN` should be the folder of a run. Found no `{path}`.")
@@ -49,4 +58,4 @@ def open_run(folder: Path, device: str = "auto") -> Opened:
     from saccade.training.pretrained import from_pretrained
 
     torch.set_num_threads(config.training.threads)
-    return Opened(config, from_pretrained(folder, choose_device(device)))
+    return Opened(folder, config, from_pretrained(folder, choose_device(device)))

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import torch
 
-from saccade.config import Model
+from saccade.config import Config, Model
 from saccade.settings import from_json, to_json
 from saccade.training.build import Attention, build
 from saccade.training.files import written_aside
+from saccade.weights import find
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
@@ -36,7 +37,10 @@ def save_pretrained(model: Attention, folder: str | os.PathLike[str]) -> Path:
 
 
 def from_pretrained(folder: str | os.PathLike[str], device: torch.device | str = "cpu") -> Attention:
-    """Rebuild a model exactly, in evaluation mode; `folder` may be a run folder too (its best model).
+    """Rebuild a model exactly, in evaluation mode.
+
+    `folder` may be a run folder too (its best model), or the name of a model that comes with the package, if there is
+    no folder of that name.
 
     Raises:
         FileNotFoundError: if there is no model.
@@ -48,8 +52,10 @@ def from_pretrained(folder: str | os.PathLike[str], device: torch.device | str =
         >>> copy = from_pretrained(save_pretrained(model, tempfile.mkdtemp()))
         >>> copy.config == model.config
         True
+        >>> from_pretrained("digits").config.classes
+        ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9')
     """
-    folder = Path(folder)
+    folder = find(folder)
     if not (folder / WEIGHTS).is_file() and (folder / "best" / WEIGHTS).is_file():
         folder = folder / "best"
     for name in (CONFIG, WEIGHTS):
@@ -59,11 +65,20 @@ def from_pretrained(folder: str | os.PathLike[str], device: torch.device | str =
             )
     try:
         with torch.random.fork_rng(devices=[]):  # the parameters drawn here are replaced: nobody's randomness moves
-            model = build(from_json((folder / CONFIG).read_text(encoding="utf-8"), Model))
+            model = build(_read_config(folder / CONFIG))
     except ValueError as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from None
     model.load_state_dict(_read_weights(folder / WEIGHTS, model))
     return model.to(device).eval()
+
+
+def _read_config(path: Path) -> Model:
+    """The settings of a model, from a file of their own or as a section of a run's."""
+    text = path.read_text(encoding="utf-8")
+    try:
+        return from_json(text, Config).model
+    except ValueError:
+        return from_json(text, Model)
 
 
 def _read_weights(path: Path, model: Attention) -> dict[str, torch.Tensor]:

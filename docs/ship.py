@@ -1,0 +1,161 @@
+"""Ship the best model of a finished run with the package: `python docs/ship.py runs/mnist mnist`.
+
+Its weights are stored in half precision if they give the same answers to the test images. The card beside them is
+written from the run's own files: not a number of it is typed.
+"""
+
+import hashlib
+import json
+import sys
+from pathlib import Path
+
+import torch
+from safetensors.torch import save
+
+from saccade import __version__, recipes, settings
+from saccade.cli.opened import Opened, open_run
+from saccade.config import Config
+from saccade.training.evaluate import Evaluation, evaluate
+from saccade.training.files import written_aside
+from saccade.training.journal import read as read_journal
+from saccade.training.pretrained import CONFIG, WEIGHTS
+from saccade.weights import FOLDER
+
+ORIGIN = {
+    "digits": "the handwritten digits that come with scikit-learn: the test part of *Optical Recognition of "
+    "Handwritten Digits* (E. Alpaydin and C. Kaynak, 1998), from the UCI Machine Learning Repository, under CC BY 4.0",
+    "mnist": "MNIST (Y. LeCun, C. Cortes and C. J. C. Burges), made of scans by NIST, under CC BY-SA 3.0",
+}
+
+CARD = """\
+# {summary}
+
+```sh
+saccade evaluate {name}             # measure the test error below again
+saccade look {name} picture.png     # where it looks on a picture of yours
+```
+
+```python
+import saccade
+
+model = saccade.from_pretrained("{name}")
+```
+
+| | |
+|---|---|
+| test error | **{error}** ({wrong} of {n:,} wrong; 95 % interval {low} to {high}), mean policy, one pass |
+| test error after each glimpse | {by_glimpse} |
+| chosen by | least validation error, {validation}, epoch {best_epoch} of {epochs}; the test images had no say |
+| run | seed {seed}; the interval is that of {n:,} images, not a spread over seeds |
+| recipe | `{command}` |
+| sees | {image}; {num_glimpses} glimpses of {glimpse}, {scales} |
+| answers | {classes} |
+| weights | {parameters:,} parameters in {precision}, {kilobytes:,} kB, SHA-256 `{digest}` |
+| made by | saccade {version} |
+
+Data: {origin}. {canvas}
+
+{stored}
+
+It knows images like those it was trained on. Whatever else it is shown, it answers one of its classes all the same.
+It is an example, not a reader of cheques.
+
+Licence: MIT, as the package. `config.json` holds every setting of the run.
+"""
+
+SCENES = {
+    "centred": "Images are shown as they are.",
+    "translated": "Each image lies at a random place of a black canvas of {size}x{size} pixels.",
+    "cluttered": "Each image lies at a random place of a black canvas of {size}x{size} pixels, among {n} pieces of "
+    "other images.",
+}
+
+
+def ship(run: Path, name: str) -> Path:
+    """Copy the best model of a run into the package, and write its card."""
+    opened, folder = open_run(run, "cpu"), FOLDER / name
+    weights, found, stored = store(opened)
+    told = json.loads((run / "test.json").read_text(encoding="utf-8"))
+    if (told["wrong"], told["n"]) != (found.wrong, found.n):
+        stored += (
+            f" At the end of training, on the machine and in the precision of the run, {told['wrong']:,} were wrong."
+        )
+    folder.mkdir(exist_ok=True)
+    with written_aside(folder / WEIGHTS) as file:
+        file.write(weights)
+    with written_aside(folder / CONFIG) as file:
+        file.write(settings.to_json(opened.config).encode())
+    with written_aside(folder / "README.md") as file:
+        file.write(card(name, opened, weights, found, read_journal(run / "metrics.jsonl"), stored).encode())
+    return folder
+
+
+def store(opened: Opened) -> tuple[bytes, Evaluation, str]:
+    """The weights as they are stored, what they answer to the test images, and how the storage was chosen."""
+    images, weights = opened.images("test"), save(opened.model.state_dict())
+    exact = evaluate(opened.model, images, policy="mean")
+    halves = {key: value.half() for key, value in opened.model.state_dict().items()}
+    opened.model.load_state_dict(halves)
+    rounded = evaluate(opened.model, images, policy="mean")
+    if torch.equal(rounded.confusion, exact.confusion):
+        return save(halves), rounded, "Half and single precision make the same confusion matrix."
+    why = f"In half precision {rounded.wrong:,} would be wrong, so the weights are in single precision."
+    return weights, exact, why
+
+
+def card(name: str, opened: Opened, weights: bytes, found: Evaluation, journal: list[dict], stored: str) -> str:
+    """What should be known about a model."""
+    config, model = opened.config, opened.model.config
+    low, high = found.interval
+    channels, height, width = model.image
+    canvas = SCENES[config.data.canvas].format(size=config.data.canvas_size, n=config.data.distractors)
+    tensors = opened.model.state_dict().values()
+    parameters = sum(tensor.numel() for tensor in tensors)
+    return CARD.format(
+        name=name,
+        summary=recipes.summary(name).partition(": ")[0].rstrip("."),
+        error=percent(found.error_rate),
+        wrong=found.wrong,
+        n=found.n,
+        low=percent(low),
+        high=percent(high),
+        by_glimpse=", ".join(percent(wrong / found.n) for wrong in found.wrong_by_glimpse),
+        validation=percent(journal[-1]["best_validation_error"]),
+        best_epoch=journal[-1]["best_epoch"],
+        epochs=journal[-1]["epoch"],
+        seed=config.training.seed,
+        command=command(name, config),
+        image=f"images of {height}x{width} pixels, {'grey' if channels == 1 else 'RGB'}",
+        num_glimpses=model.num_glimpses,
+        glimpse="x".join(map(str, model.glimpse_size)) + " pixels",
+        scales="1 scale" if model.depth == 1 else f"{model.depth} scales",
+        classes=", ".join(model.classes),
+        parameters=parameters,
+        precision="half precision" if len(weights) < 3 * parameters else "single precision",
+        kilobytes=len(weights) // 1000,
+        digest=hashlib.sha256(weights).hexdigest(),
+        version=__version__,
+        origin=ORIGIN[config.data.source],
+        canvas=canvas,
+        stored=stored,
+    )
+
+
+def percent(fraction: float) -> str:
+    """A fraction, as the pages write it."""
+    return f"{100 * fraction:.2f} %"
+
+
+def command(name: str, config: Config) -> str:
+    """The command that trains such a model: the recipe, and what differs from it."""
+    flags, before = [], settings.to_dict(recipes.read(name))
+    for section, values in settings.to_dict(config).items():
+        changed = {key: value for key, value in values.items() if value != before[section][key]}
+        flags += [
+            f"--{key.replace('_', '-')} {value}" for key, value in changed.items() if key not in ("image", "classes")
+        ]
+    return " ".join([f"saccade train {name}", *flags])
+
+
+if __name__ == "__main__":
+    print(ship(Path(sys.argv[1]), sys.argv[2]))
