@@ -6,12 +6,13 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from saccade.data.batches import batches
 from saccade.data.records import Images
 from saccade.policy.units import stochastic, units
+from saccade.training.gaze import Gaze, measure_gaze
 from saccade.training.seeds import generator
 
 
@@ -33,6 +34,8 @@ class Evaluation:
     """Images by label (row) and answer (column)."""
     wrong_by_glimpse: tuple[int, ...]
     """Images that would have been answered wrongly after each glimpse."""
+    gaze: Gaze | None
+    """How much where it looks depends on the image; None where a place is not (x, y)."""
 
     @property
     def error_rate(self) -> float:
@@ -66,7 +69,18 @@ def wilson(wrong: int, n: int, z: float = 1.959964) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Answered:
+    """What was made of some images."""
+
+    label: Int64[Tensor, " images"]
+    """Their classes."""
+    probabilities: Float[Tensor, "time images classes"]
+    """Of each class after each glimpse, the mean over the passes."""
+    locations: Float[Tensor, "time passes images place"]
+    """Where each glimpse was taken."""
+
+
 def evaluate(
     model: nn.Module,
     images: Images,
@@ -99,22 +113,55 @@ def evaluate(
         >>> evaluate(model, digits.test).name
         'mean policy, one pass'
     """
+    policy, totals, places = named_policy(model, policy), [], []
+    for seen in answer(model, images, policy, num_rollouts, num_glimpses, seed, batch_size):
+        totals.append(_count(seen))
+        places.append(seen.locations)
+    wrong, confusion = (torch.stack(counts).sum(0).cpu() for counts in zip(*totals, strict=True))
+    gaze = gaze_of(model, images, torch.cat(places, 2))
+    counts = int(wrong[-1]), confusion, tuple(wrong.tolist())
+    return Evaluation(policy, num_rollouts, len(wrong), len(images), *counts, gaze)
+
+
+def named_policy(model: nn.Module, policy: str | None) -> str:
+    """The policy asked for, or else the model's own: "mean" or "sampled"."""
     if policy not in (None, "mean", "sampled"):
         raise ValueError(f"`policy` should be 'mean' or 'sampled'. Found `policy = {policy!r}`.")
+    return policy or ("sampled" if any(unit.stochastic for unit in units(model)) else "mean")
+
+
+@torch.no_grad()
+def answer(
+    model: nn.Module,
+    images: Images,
+    policy: str,
+    num_rollouts: int = 1,
+    num_glimpses: int | None = None,
+    seed: int = 0,
+    batch_size: int = 500,
+) -> Iterator[Answered]:
+    """Look at every image, in order, a batch at a time; see `evaluate`."""
     if not len(images):
         raise ValueError("The set to evaluate should hold at least one image. Found none.")
-    if policy is None:
-        policy = "sampled" if any(unit.stochastic for unit in units(model)) else "mean"
     device = next(model.parameters()).device
-    draws, totals = generator(seed, "evaluation", device=device), []
+    draws = generator(seed, "evaluation", device=device)
     with _evaluating(model, policy == "sampled"):
         for batch in batches(images, batch_size, shuffle=False):
             rollout = model(
                 batch.image.to(device), num_glimpses=num_glimpses, num_rollouts=num_rollouts, generator=draws
             )
-            totals.append(_count(rollout.logits, batch.label.to(device)))
-    wrong, confusion = (torch.stack(counts).sum(0).cpu() for counts in zip(*totals, strict=True))
-    return Evaluation(policy, num_rollouts, len(wrong), len(images), int(wrong[-1]), confusion, tuple(wrong.tolist()))
+            shape = num_rollouts, len(batch.label)
+            probabilities = rollout.logits.softmax(-1).unflatten(1, shape).mean(1)
+            yield Answered(batch.label.to(device), probabilities, rollout.locations.unflatten(1, shape))
+
+
+def gaze_of(model: nn.Module, images: Images, locations: Float[Tensor, "time passes images place"]) -> Gaze | None:
+    """The gaze, where a place is a location on an image."""
+    if locations.shape[-1] != 2:
+        return None
+    locator = getattr(model, "locator", None)
+    label = images.label.to(locations.device)
+    return measure_gaze(locations, label, images.shape[1:], getattr(locator, "reach", 1.0))
 
 
 @contextmanager
@@ -130,10 +177,10 @@ def _evaluating(model: nn.Module, sampled: bool) -> Iterator[None]:
             module.training = mode
 
 
-def _count(logits: Tensor, label: Int64[Tensor, " images"]) -> tuple[Tensor, Tensor]:
+def _count(seen: Answered) -> tuple[Tensor, Tensor]:
     """Wrong answers after each glimpse, and the confusion matrix after the last."""
-    time, _, classes = logits.shape
-    probabilities = logits.softmax(-1).view(time, -1, len(label), classes).mean(1)
-    answers = probabilities.argmax(-1)
-    pairs = label * classes + answers[-1]
-    return (answers != label).sum(1), torch.bincount(pairs, minlength=classes * classes).view(classes, classes)
+    classes = seen.probabilities.shape[-1]
+    answers = seen.probabilities.argmax(-1)
+    pairs = seen.label * classes + answers[-1]
+    confusion = torch.bincount(pairs, minlength=classes * classes).view(classes, classes)
+    return (answers != seen.label).sum(1), confusion
