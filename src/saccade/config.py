@@ -19,6 +19,12 @@ class Data:
     """Side of the square canvas in pixels; 0 keeps the size of the source's own images."""
     distractors: int = 0
     """Number of 8x8 pieces of other images on a cluttered canvas."""
+    rotation: float = 0.0
+    """Degrees by which a training image is turned at most, another way each time it is shown."""
+    zoom: float = 0.0
+    """Fraction by which a training image's width and height are scaled at most, each for itself."""
+    shift: float = 0.0
+    """Pixels by which a training image is moved at most, down and across."""
     scenes: int = 0
     """Training scenes in one epoch; 0 shows every training image once."""
     validation: float = 1 / 6

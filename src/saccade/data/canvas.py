@@ -9,6 +9,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from saccade.data.distortion import Distortion
 from saccade.data.placement import Size, centre, draw_clutter, draw_place
 from saccade.data.records import Images, InMemory
 from saccade.data.render import render
@@ -114,19 +115,21 @@ def _check_piece(image: Tensor, piece: int) -> None:
 class Canvas:
     """How the images of a batch are shown: on a canvas of `size` (height, width) in pixels, with `distractors` pieces.
 
-    `kind` is `centred`, `translated` or `cluttered`, as the functions of these names do it.
+    `kind` is `centred`, `translated` or `cluttered`, as the functions of these names do it. Before that each image may
+    be distorted; the distractors are cut from images as they are.
 
     Raises:
         ValueError: if `kind` is unknown, `size` is empty, or `distractors` does not fit `kind`.
 
     Example:
-        >>> Canvas("cluttered", (60, 60), distractors=4)
-        Canvas(kind='cluttered', size=(60, 60), distractors=4)
+        >>> Canvas("translated", (60, 60), distortion=Distortion(rotation=10)).keeps((1, 60, 60))
+        False
     """
 
     kind: str
     size: Size
     distractors: int = 0
+    distortion: Distortion = dataclasses.field(default_factory=Distortion)
 
     def __post_init__(self) -> None:
         if self.kind not in ("centred", "translated", "cluttered"):
@@ -141,14 +144,15 @@ class Canvas:
 
     def keeps(self, shape: tuple[int, int, int]) -> bool:
         """Return whether images of this shape (channels, height, width) are shown as they are."""
-        return self.kind == "centred" and self.size == shape[1:]
+        return self.kind == "centred" and self.size == shape[1:] and self.distortion.keeps
 
     def __call__(
         self, image: UInt8[Tensor, "batch channels height width"], pool: Images, generator: torch.Generator
     ) -> UInt8[Tensor, "batch channels tall wide"]:
         """Show every image of a batch; the clutter is cut from `pool`, the split that the batch belongs to."""
+        image = self.distortion(image, generator)
         if self.kind == "centred":
-            return image if self.keeps(pool.shape) else centred(image, self.size)
+            return image if self.size == image.shape[-2:] else centred(image, self.size)
         if self.kind == "translated":
             return translated(image, self.size, generator)
         return _cluttered(image, self.size, self.distractors, pool, generator, PIECE)

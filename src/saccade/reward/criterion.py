@@ -199,7 +199,8 @@ class HybridLoss(nn.Module):
             raise ValueError(f"The rollout of {len(rollout.answer)} answers should fit the {len(label)} labels.")
         rollouts = len(rollout.answer) // len(label)
         target = label.repeat(rollouts)
-        classification_loss = F.cross_entropy(rollout.answer, target, label_smoothing=self.label_smoothing)
+        answer = rollout.answer.to(torch.promote_types(rollout.answer.dtype, torch.float32))  # logits may be bf16
+        classification_loss = F.cross_entropy(answer, target, label_smoothing=self.label_smoothing)
         reward = class_reward(rollout.answer, target, self.reward_scale)
         advantage = self._advantage(reward.view(rollouts, -1), rollout.baselines)
         policy_loss = -(advantage * rollout.log_probs).sum(0).mean()

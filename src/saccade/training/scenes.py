@@ -6,6 +6,7 @@ import torch
 
 from saccade.config import Config, Data
 from saccade.data.canvas import Canvas, fixed
+from saccade.data.distortion import Distortion
 from saccade.data.records import Dataset, Images
 from saccade.data.sources import load
 
@@ -17,7 +18,7 @@ class Scenes:
     source: Dataset
     """The images themselves."""
     canvas: Canvas | None
-    """Where training images are shown, afresh in every batch; None shows them as they are."""
+    """How training images are distorted and placed, afresh in every batch; None shows them as they are."""
     validation: Images
     """Fixed scenes that choose the model."""
     test: Images
@@ -52,11 +53,13 @@ def load_scenes(data: Data, device: torch.device | str = "cpu") -> Scenes:
         memory=data.memory,
     ).to(device)
     canvas = _canvas(data, source)
-    if canvas is None:
-        return Scenes(source, None, source.validation, source.test)
     # Two seeds, so that the validation scenes are no rehearsal of the test's.
-    validation = fixed(source.validation, canvas, 2 * data.split_seed + 1)
-    return Scenes(source, canvas, validation, fixed(source.test, canvas, 2 * data.split_seed))
+    validation, test = (
+        fixed(images, canvas, 2 * data.split_seed + offset)
+        for images, offset in ((source.validation, 1), (source.test, 0))
+    )
+    canvas = replace(canvas, distortion=Distortion(data.rotation, data.zoom, data.shift))
+    return Scenes(source, None if canvas.keeps(source.train.shape) else canvas, validation, test)
 
 
 def resolve(config: Config, scenes: Scenes) -> Config:
@@ -73,9 +76,8 @@ def resolve(config: Config, scenes: Scenes) -> Config:
     return replace(config, model=replace(model, image=scenes.shape, classes=classes))
 
 
-def _canvas(data: Data, source: Dataset) -> Canvas | None:
-    """The canvas, or None where images are shown as they are."""
+def _canvas(data: Data, source: Dataset) -> Canvas:
+    """The canvas of the fixed scenes, which are not distorted."""
     height, width = source.train.shape[1:]
     size = (data.canvas_size, data.canvas_size) if data.canvas_size else (height, width)
-    canvas = Canvas(data.canvas, size, data.distractors)
-    return None if data.canvas == "centred" and size == (height, width) else canvas
+    return Canvas(data.canvas, size, data.distractors)

@@ -1,0 +1,76 @@
+"""Distortion: every training image turned, scaled and moved a little, another way each time it is shown."""
+
+import dataclasses
+import math
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclasses.dataclass(frozen=True)
+class Distortion:
+    """How far an image may be turned (degrees), scaled (a fraction of its size) and moved (pixels), either way.
+
+    Every image of a batch is drawn its own angle, factors of width and height, and shift, each uniform in its range.
+    Pixels are interpolated bilinearly; what comes in from beyond the edge is black.
+
+    Raises:
+        ValueError: if a range is negative, a turn exceeds 180 degrees, or a zoom is not below 1.
+
+    Example:
+        >>> image = torch.zeros(1, 1, 5, 5, dtype=torch.uint8)
+        >>> Distortion(rotation=10, zoom=0.1)(image, torch.Generator().manual_seed(0)).shape
+        torch.Size([1, 1, 5, 5])
+    """
+
+    rotation: float = 0.0
+    zoom: float = 0.0
+    shift: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, most in (("rotation", 180.0), ("zoom", 0.99), ("shift", math.inf)):
+            value = getattr(self, name)
+            if not 0 <= value <= most:
+                raise ValueError(f"`{name}` should be between 0 and {most:g}. Found `{name} = {value:g}`.")
+
+    @property
+    def keeps(self) -> bool:
+        """Whether images are shown as they are."""
+        return self.rotation == self.zoom == self.shift == 0
+
+    def __call__(
+        self, image: UInt8[Tensor, "batch channels height width"], generator: torch.Generator
+    ) -> UInt8[Tensor, "batch channels height width"]:
+        """Distort every image of a batch; the generator is on its device."""
+        if self.keeps:
+            return image
+        height, width = image.shape[-2:]
+        draws = torch.rand(len(image), 5, generator=generator, device=image.device) * 2 - 1
+        theta = affine(
+            draws, self.rotation, self.zoom, (2 * self.shift / width, 2 * self.shift / height), width / height
+        )
+        grid = F.affine_grid(theta, list(image.shape), align_corners=False)
+        return F.grid_sample(image.float(), grid, align_corners=False).round_().to(torch.uint8)
+
+
+def affine(
+    draws: Float[Tensor, "batch 5"], rotation: float, zoom: float, shift: tuple[float, float], aspect: float
+) -> Float[Tensor, "batch 2 3"]:
+    """Where each point of the distorted image lies in the original, for draws in [-1, 1].
+
+    Convention:
+        (x, y) in [-1, 1], x to the right and y down, -1 and 1 the image's outer edges (`align_corners=False`).
+        A positive draw turns the image clockwise, enlarges it, and moves it to the right and down.
+    """
+    turn, wider, taller, right, down = draws.unbind(1)
+    angle = turn * math.radians(rotation)
+    cos, sin = angle.cos(), angle.sin()
+    across, along = 1 / (1 + wider * zoom), 1 / (1 + taller * zoom)
+    # Backwards: undo the shift, then the turn (in pixels, hence the aspect), then the scale.
+    matrix = torch.stack(
+        [torch.stack([cos * across, sin * across / aspect], 1), torch.stack([-sin * along * aspect, cos * along], 1)], 1
+    )
+    offset = torch.stack([right * shift[0], down * shift[1]], 1)
+    return torch.cat([matrix, -matrix @ offset.unsqueeze(2)], dim=2)
