@@ -56,7 +56,8 @@ def metrics(folder: Path) -> list[dict[str, Any]]:
 def outcome(folder: Path) -> dict[str, Any]:
     """All that a run leaves, but the time it took: comparable with ==."""
     last = torch.load(folder / "last.pt", weights_only=True)
-    last["progress"].pop("seconds")
+    for part in ("progress", "epoch"):
+        last[part].pop("seconds")
     return {
         "config": json.loads((folder / "config.json").read_text()),
         "metrics": metrics(folder),

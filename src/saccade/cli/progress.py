@@ -32,11 +32,13 @@ class EpochLines(Listener):
         self.bar.stop()
 
     def on_start(self, config: Config, done: int, steps: int) -> None:
-        """Note how much there is to do: epochs `done` before, and `steps` in each."""
-        self.epochs, self.done, self.steps, self.start = config.training.epochs, done, steps, time.monotonic()
+        """Note how much there is to do: `steps` in each epoch."""
+        self.epochs, self.steps, self.start, self.before = config.training.epochs, steps, time.monotonic(), -1
 
     def on_step(self, epoch: int, step: int) -> None:
         """Move the bar."""
+        if self.before < 0:
+            self.before = (epoch - 1) * self.steps + step - 1  # a resumed run may begin inside an epoch
         description = f"epoch {epoch}/{self.epochs}"
         self.bar.update(
             self.task, description=description, total=self.steps, completed=step, left=self._left(epoch, step)
@@ -49,7 +51,7 @@ class EpochLines(Listener):
 
     def _left(self, epoch: int, step: int) -> str:
         """Time until the last epoch ends, at the pace so far."""
-        done = (epoch - 1 - self.done) * self.steps + step
+        done = (epoch - 1) * self.steps + step - self.before
         ahead = (self.epochs - epoch + 1) * self.steps - step
         return clock((time.monotonic() - self.start) / max(done, 1) * ahead) + " left"
 

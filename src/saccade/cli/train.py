@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import signal
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -57,14 +58,15 @@ def train(
     _check_folder(folder, resume, overwrite)
     from saccade.cli.progress import EpochLines
     from saccade.training.fit import fit
+    from saccade.training.interrupt import Stopped, Terminated
 
     config = Config(data=data, model=model, loss=loss, training=training)
     try:
-        with EpochLines() as listener:
+        with Terminated(), EpochLines() as listener:
             summary = fit(config, folder, resume=resume, overwrite=overwrite, listener=listener)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         _say_how_to_go_on(folder)
-        return 130
+        return 128 + (stop.signal if isinstance(stop, Stopped) else signal.SIGINT)
     _say_what_came_of_it(summary)
     return 0
 
@@ -81,12 +83,12 @@ def _check_folder(folder: Path, resume: bool, overwrite: bool) -> None:
 
 
 def _say_how_to_go_on(folder: Path) -> None:
-    """What a stopped run has kept."""
+    """What a stopped run has kept: all, unless a second Ctrl-C came before that was saved."""
     if (folder / "config.json").exists():
-        print("\nStopped; every finished epoch is kept. Go on with:")
+        print("\nStopped; what is done is kept. Go on with:")
         print(f"  saccade train --run {shlex.quote(str(folder))} --resume")
     else:
-        print("\nStopped before the first epoch; nothing is kept.")
+        print("\nStopped before the first step; nothing is kept.")
 
 
 def _say_what_came_of_it(summary: "Summary") -> None:

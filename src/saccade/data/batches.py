@@ -1,7 +1,7 @@
 """Batches: the set lives on the device; its order, and the scenes of its images, come from one generator."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -47,7 +47,14 @@ def batches(
         raise ValueError("A `generator` should be given to shuffle, or to draw on a canvas. Found none.")
     count = num_batches(images, batch_size, scenes=scenes, shuffle=shuffle)
     order = epoch_order(len(images), scenes or len(images), generator if shuffle else None, images.label.device)
-    for index in order.split(batch_size)[:count]:
+    yield from along(order.split(batch_size)[:count], images, generator, canvas)
+
+
+def along(
+    order: Iterable[Tensor], images: Images, generator: torch.Generator | None, canvas: Canvas | None
+) -> Iterator[Batch]:
+    """Yield the batches whose images `order` numbers, each on a `canvas` rendered afresh where one is given."""
+    for index in order:
         image = images.read(index)
         if canvas and generator:
             image = canvas(image, images, generator)

@@ -9,7 +9,7 @@ from saccade.config import Config
 AT_LEAST = {
     ("epochs", "batch_size", "num_rollouts", "threads"): 1,
     ("scenes", "patience", "decay_epochs", "policy_weight", "baseline_weight"): 0,
-    ("momentum", "weight_decay", "gradient_cut", "max_norm", "min_learning_rate"): 0,
+    ("momentum", "weight_decay", "gradient_cut", "max_norm", "min_learning_rate", "checkpoint_minutes"): 0,
 }
 MOST = 10**12  # more of anything is a slip of the finger, and overflows further in
 MOST_THREADS = 1024

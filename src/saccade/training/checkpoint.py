@@ -1,60 +1,63 @@
-"""last.pt: everything that a run needs to go on, between two epochs.
+"""last.pt: everything that a run needs to go on; and previous.pt, the one before.
 
-No random state is in it: every epoch draws from generators of its own, derived from the seed and the epoch.
+Each is what `torch.load` reads, followed by the SHA-256 of it, so that a damaged one is known for what it is.
 """
 
+import errno
+import hashlib
 import io
-from dataclasses import asdict, dataclass
+import os
+import warnings
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from saccade.training.files import written_aside
-from saccade.training.learner import Learner
+from saccade.training.files import sync_folder, written_aside
 
-NAME = "last.pt"
-
-
-@dataclass
-class Progress:
-    """How far a run is, and the best it has found."""
-
-    epoch: int = 0
-    """Epochs done."""
-    step: int = 0
-    """Optimizer updates done."""
-    seconds: float = 0.0
-    """Time spent in training and validation."""
-    best_error: float = float("inf")
-    """Least validation error so far, a fraction."""
-    best_epoch: int = 0
-    """Epoch that reached it."""
+LAST, BEFORE = "last.pt", "previous.pt"
+DIGEST = hashlib.sha256().digest_size
 
 
-def save_checkpoint(folder: Path, learner: Learner, progress: Progress) -> None:
-    """Write the checkpoint aside, then put it in the place of the last."""
-    state = io.BytesIO()  # first to memory: written to a full disk, torch.save hides the error beneath one of its own
-    torch.save({"progress": asdict(progress), "learner": learner.state_dict()}, state)
-    with written_aside(folder / NAME) as file:
-        file.write(state.getbuffer())
+def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
+    """Write a checkpoint aside and put it in the place of the last, which stays as the one before."""
+    with written_aside(folder / LAST, keep=folder / BEFORE) as file:
+        torch.save(state, file)
+        file.write(hashlib.sha256(file.getbuffer()).digest())
 
 
-def load_checkpoint(folder: Path, learner: Learner) -> Progress:
-    """Bring the learner to where the run stopped.
+def load_checkpoint(folder: Path) -> dict[str, Any]:
+    """The state in the last checkpoint that is whole; a damaged one gives way to the one before, with a warning.
 
     Raises:
-        FileNotFoundError: if there is no run to go on with.
-        ValueError: if the checkpoint is damaged or of another model.
+        FileNotFoundError: if there is none.
+        ValueError: if none is whole, or what is whole is no checkpoint.
     """
-    path = folder / NAME
-    if not path.is_file():
-        raise FileNotFoundError(f"A run to resume should have a checkpoint. Found no `{path}`.")
+    last, before = folder / LAST, folder / BEFORE
+    if not last.is_file() and not before.is_file():
+        raise FileNotFoundError(f"A run to resume should have a checkpoint. Found no `{last}`.")
+    content = _whole(last)
+    if content is None:
+        content = _whole(before)
+        if content is None:
+            raise ValueError(f"`{last}` should be a whole checkpoint. Found a damaged one, and no whole one before it.")
+        if last.exists():
+            warnings.warn(f"`{last}` is damaged: the run goes on from the checkpoint before.", stacklevel=2)
+        os.replace(before, last)  # else the next checkpoint would put the damaged one in the place of the whole one
+        sync_folder(folder)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        learner.load_state_dict(state["learner"])
-        return Progress(**state["progress"])
+        return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its parts raise on bytes that are no checkpoint
-        raise ValueError(
-            f"`{path}` should be a checkpoint of the model in `config.json` beside it. "
-            f"Found a damaged one, or one of another model ({type(error).__name__})."
-        ) from None
+        raise ValueError(f"`{last}` should be a checkpoint. Found something else ({type(error).__name__}).") from None
+
+
+def _whole(path: Path) -> bytes | None:
+    """The content of a checkpoint, or None where there is no whole one."""
+    try:
+        written = path.read_bytes()
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.EIO):
+            raise
+        return None
+    content, digest = written[:-DIGEST], written[-DIGEST:]
+    return content if content and hashlib.sha256(content).digest() == digest else None

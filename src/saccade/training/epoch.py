@@ -1,18 +1,37 @@
-"""One epoch: its steps, each with its learning rate, and their means."""
+"""One epoch: its steps, each with its learning rate, and their means. It can be stopped and taken up after any step."""
 
 import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from saccade.config import Config
-from saccade.data.batches import batches
-from saccade.training.checkpoint import Progress
+from saccade.data.batches import along, epoch_order, num_batches
 from saccade.training.journal import Metrics
 from saccade.training.learner import Learner
 from saccade.training.scenes import Scenes
 from saccade.training.schedule import learning_rate
 from saccade.training.seeds import derive, generator
 from saccade.training.step import train_step
+
+
+@dataclass
+class Progress:
+    """How far a run is, and the best it has found."""
+
+    epoch: int = 0
+    """Epochs done."""
+    step: int = 0
+    """Optimizer updates done."""
+    seconds: float = 0.0
+    """Time spent in training and validation, in the epochs that are done."""
+    best_error: float = float("inf")
+    """Least validation error so far, a fraction."""
+    best_epoch: int = 0
+    """Epoch that reached it."""
 
 
 class Listener:
@@ -28,50 +47,86 @@ class Listener:
         """An epoch is done: its line of metrics.jsonl."""
 
 
-def train_epoch(learner: Learner, scenes: Scenes, progress: Progress, steps: int, listener: Listener) -> Metrics:
-    """One epoch of training; its means are read back from the device once, at the end."""
-    config, epoch = learner.config, progress.epoch
-    device = scenes.train.label.device
-    draws = {purpose: generator(config.training.seed, purpose, epoch, device) for purpose in ("scenes", "locations")}
-    torch.manual_seed(derive(config.training.seed, "dropout", epoch))
-    order = batches(
-        scenes.train, config.training.batch_size, draws["scenes"], canvas=scenes.canvas, scenes=config.data.scenes
-    )
-    learner.model.train()
-    sums, rate = torch.zeros(6, device=device), 0.0
-    for step, batch in enumerate(order, 1):
-        rate = _set_learning_rate(learner, progress.step, steps)
-        losses, norm = train_step(learner, batch, draws["locations"])
-        sums += torch.stack([*(value.detach() for value in vars(losses).values()), norm])
-        progress.step += 1
-        listener.on_step(epoch + 1, step)
-    means = (sums / steps).tolist()
-    if not all(map(math.isfinite, means)):
-        raise ValueError(
-            f"Losses and gradient should be finite. Found {means[0]:g} and {means[5]:g} in epoch {epoch + 1}: try a "
-            "smaller `learning_rate`, or a `gradient_cut` such as 1, and `resume` from the epoch before."
+class Epoch:
+    """An epoch under way: the order of its images, its generators, and the sums of what its steps found."""
+
+    def __init__(self, learner: Learner, scenes: Scenes, progress: Progress) -> None:
+        config, epoch, device = learner.config, progress.epoch, scenes.train.label.device
+        self.learner, self.scenes, self.progress, self.device = learner, scenes, progress, device
+        self.draws = {name: generator(config.training.seed, name, epoch, device) for name in ("scenes", "locations")}
+        self.draws["dropout"] = _global_generator(device)
+        torch.manual_seed(derive(config.training.seed, "dropout", epoch))
+        images, count, size = scenes.train, config.data.scenes, config.training.batch_size
+        order = epoch_order(len(images), count or len(images), self.draws["scenes"], device)
+        self.batches = order.split(size)[: num_batches(images, size, scenes=count)]
+        self.done, self.seconds, self.sums = 0, 0.0, torch.zeros(6, device=device)
+
+    def run(self) -> Iterator[int]:
+        """Take the steps that are left, and yield the number of each once it is done."""
+        began = time.perf_counter() - self.seconds
+        self.learner.model.train()
+        for batch in along(self.batches[self.done :], self.scenes.train, self.draws["scenes"], self.scenes.canvas):
+            for group in self.learner.optimizer.param_groups:
+                group["lr"] = self._learning_rate(self.progress.step)
+            losses, norm = train_step(self.learner, batch, self.draws["locations"])
+            self.sums += torch.stack([*(value.detach() for value in vars(losses).values()), norm])
+            self.progress.step += 1
+            self.done += 1
+            self.seconds = time.perf_counter() - began
+            yield self.done
+
+    def metrics(self) -> Metrics:
+        """What the epoch found: its means are read back from the device once, at the end."""
+        began = time.perf_counter()
+        means = (self.sums / len(self.batches)).tolist()
+        self.seconds += time.perf_counter() - began  # what the device still had to do
+        if not all(map(math.isfinite, means)):
+            raise ValueError(
+                f"Losses and gradient should be finite. Found {means[0]:g} and {means[5]:g} in epoch "
+                f"{self.progress.epoch + 1}: try a smaller `learning_rate`, or a `gradient_cut` such as 1, and "
+                "`resume` from the epoch before."
+            )
+        total, classification, policy, baseline, reward, norm = means
+        return {
+            "learning_rate": self._learning_rate(self.progress.step - 1),
+            "loss": total,
+            "classification_loss": classification,
+            "policy_loss": policy,
+            "baseline_loss": baseline,
+            "train_error": 1 - reward / self.learner.config.loss.reward_scale,
+            "gradient_norm": norm,
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that the steps so far have changed here."""
+        return {
+            "done": self.done,
+            "seconds": self.seconds,
+            "sums": self.sums.cpu(),
+            "draws": {name: draw.get_state() for name, draw in self.draws.items()},
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from there."""
+        self.done, self.seconds = state["done"], state["seconds"]
+        self.sums.copy_(state["sums"])
+        for name, draw in self.draws.items():
+            draw.set_state(state["draws"][name])
+
+    def _learning_rate(self, step: int) -> float:
+        """Learning rate of a step, counted over all epochs."""
+        training = self.learner.config.training
+        return learning_rate(
+            step,
+            len(self.batches) * (training.decay_epochs or training.epochs),
+            start=training.learning_rate,
+            floor=min(training.min_learning_rate, training.learning_rate),
+            schedule=training.schedule,
         )
-    total, classification, policy, baseline, reward, norm = means
-    return {
-        "learning_rate": rate,
-        "loss": total,
-        "classification_loss": classification,
-        "policy_loss": policy,
-        "baseline_loss": baseline,
-        "train_error": 1 - reward / config.loss.reward_scale,
-        "gradient_norm": norm,
-    }
 
 
-def _set_learning_rate(learner: Learner, step: int, steps: int) -> float:
-    training = learner.config.training
-    rate = learning_rate(
-        step,
-        steps * (training.decay_epochs or training.epochs),
-        start=training.learning_rate,
-        floor=min(training.min_learning_rate, training.learning_rate),
-        schedule=training.schedule,
-    )
-    for group in learner.optimizer.param_groups:
-        group["lr"] = rate
-    return rate
+def _global_generator(device: torch.device) -> torch.Generator:
+    """The generator that dropout draws from, which takes no other."""
+    if device.type == "cpu":
+        return torch.default_generator
+    return torch.cuda.default_generators[torch.cuda.current_device() if device.index is None else device.index]

@@ -1,28 +1,24 @@
 """A run from start to end: epochs of steps, validation, journal and checkpoints; then one look at the test set."""
 
 import json
-import shutil
-import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
 
 from saccade.config import Config, Training
-from saccade.data.batches import num_batches
-from saccade.settings import read, to_json
-from saccade.training import journal
+from saccade.settings import read
 from saccade.training.check import check, choose_device
-from saccade.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from saccade.training.epoch import Listener, train_epoch
+from saccade.training.epoch import Listener, Progress
 from saccade.training.evaluate import Evaluation, evaluate
-from saccade.training.files import written_aside
-from saccade.training.learner import Learner, make_learner
-from saccade.training.pretrained import from_pretrained, save_pretrained
-from saccade.training.scenes import Scenes, load_scenes, resolve
+from saccade.training.files import make_folder, written_aside
+from saccade.training.interrupt import Interrupts
+from saccade.training.learner import make_learner
+from saccade.training.lock import locked
+from saccade.training.pretrained import from_pretrained
+from saccade.training.run import BEST, CONFIG, TEST, Run
+from saccade.training.scenes import load_scenes, resolve
 from saccade.training.seeds import derive
-
-CONFIG, METRICS, TEST, BEST = "config.json", "metrics.jsonl", "test.json", "best"
 
 
 @dataclass(frozen=True)
@@ -49,20 +45,22 @@ def fit(
 ) -> Summary:
     """Train what a config describes and keep it in a run folder.
 
-    The folder holds config.json, metrics.jsonl (a line an epoch), last.pt (to resume from), best/ (the model with the
-    least validation error, see `from_pretrained`) and, at the end, test.json. The model is chosen by validation error;
-    the test set is looked at once, after training. On a CPU a run is bit for bit the same every time, resumed or not.
+    The folder holds config.json, metrics.jsonl (a line an epoch), last.pt and previous.pt (to resume from), best/ (the
+    model with the least validation error, see `from_pretrained`) and, at the end, test.json. The model is chosen by
+    validation error; the test set is looked at once, after training. On a CPU a run is bit for bit the same every time,
+    however often it was stopped and resumed.
 
     Args:
         config: the settings.
         folder: where to keep the run.
-        resume: go on with the run in `folder`, from its last finished epoch.
+        resume: go on with the run in `folder`, from its last checkpoint.
         overwrite: replace the run in `folder`.
         listener: is told how it goes.
 
     Raises:
-        ValueError: if a setting is impossible, or the folder already holds a run.
+        ValueError: if a setting is impossible, or the folder already holds a run, or another process writes there.
         FileNotFoundError: if the data, or the run to resume, is not there.
+        Stopped: (a KeyboardInterrupt) after Ctrl-C or SIGTERM, once the step is done and saved.
 
     Example:
         >>> import tempfile
@@ -70,29 +68,41 @@ def fit(
         >>> config = Config(data=Data(source="digits"), training=Training(epochs=1))
         >>> summary = fit(config, tempfile.mkdtemp())
         >>> sorted(file.name for file in summary.folder.iterdir())
-        ['best', 'config.json', 'last.pt', 'metrics.jsonl', 'test.json']
+        ['best', 'config.json', 'last.pt', 'metrics.jsonl', 'previous.pt', 'test.json']
     """
     listener = listener or Listener()
     check(config)
     folder = Path(folder)
     if resume:
         _check_resume(folder, config)
-    elif (folder / CONFIG).exists() and not overwrite:
-        raise ValueError(
-            f"`{folder}` should be a new folder. Found a run in it: resume it, overwrite it, or choose another."
-        )
+    else:
+        _check_new(folder, overwrite)
     torch.set_num_threads(config.training.threads)
     device = choose_device(config.training.device)
     scenes = load_scenes(config.data, device)
     config = resolve(config, scenes)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derive(config.training.seed, "parameters"))
-        learner = make_learner(config, device)
-        progress = _resumed(folder, learner) if resume else _begin(folder, learner, overwrite)
-        _train(learner, scenes, folder, progress, listener)
-    test = evaluate(from_pretrained(folder / BEST, device), scenes.test)
-    _write_test(folder / TEST, test)
-    return Summary(folder, config, progress, test)
+        run = Run(folder, make_learner(config, device), scenes)
+        make_folder(folder)
+        with locked(folder):
+            if resume:
+                run.resume()
+            else:
+                _check_new(folder, overwrite)  # again: another process may have begun one here, and be done
+                run.begin()
+            _train(run, listener)
+            test = evaluate(from_pretrained(folder / BEST, device), scenes.test)
+            _write_test(folder / TEST, test)
+    return Summary(folder, config, run.progress, test)
+
+
+def _check_new(folder: Path, overwrite: bool) -> None:
+    """A run is never written over unasked."""
+    if (folder / CONFIG).exists() and not overwrite:
+        raise ValueError(
+            f"`{folder}` should be a new folder. Found a run in it: resume it, overwrite it, or choose another."
+        )
 
 
 def _check_resume(folder: Path, config: Config) -> None:
@@ -110,58 +120,17 @@ def _check_resume(folder: Path, config: Config) -> None:
         )
 
 
-def _begin(folder: Path, learner: Learner, overwrite: bool) -> Progress:
-    """Lay the run folder: a run that is stopped in its first epoch can be resumed too."""
-    if overwrite:
-        shutil.rmtree(folder / BEST, ignore_errors=True)
-        for name in (METRICS, TEST, CONFIG):
-            (folder / name).unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    progress = Progress()
-    save_checkpoint(folder, learner, progress)
-    with written_aside(folder / CONFIG) as file:  # last: with it, what is in the folder is a run
-        file.write(to_json(learner.config).encode())
-    return progress
-
-
-def _resumed(folder: Path, learner: Learner) -> Progress:
-    """Go on after the last epoch whose checkpoint is whole."""
-    progress = load_checkpoint(folder, learner)
-    journal.keep(folder / METRICS, progress.epoch)
-    with written_aside(folder / CONFIG) as file:
-        file.write(to_json(learner.config).encode())
-    return progress
-
-
-def _train(learner: Learner, scenes: Scenes, folder: Path, progress: Progress, listener: Listener) -> None:
-    """All epochs that are left."""
-    training = learner.config.training
-    steps = num_batches(scenes.train, training.batch_size, scenes=learner.config.data.scenes)
-    listener.on_start(learner.config, progress.epoch, steps)
-    while progress.epoch < training.epochs and not _out_of_patience(progress, training):
-        began = time.perf_counter()
-        metrics = train_epoch(learner, scenes, progress, steps, listener)
-        trained = time.perf_counter()
-        validation = evaluate(learner.result, scenes.validation)
-        progress.epoch += 1
-        progress.seconds += time.perf_counter() - began
-        if validation.error_rate < progress.best_error:
-            progress.best_error, progress.best_epoch = validation.error_rate, progress.epoch
-            save_pretrained(learner.result, folder / BEST)
-        images = steps * min(training.batch_size, learner.config.data.scenes or len(scenes.train))
-        metrics = {
-            "epoch": progress.epoch,
-            "step": progress.step,
-            **metrics,
-            "validation_error": validation.error_rate,
-            "best_validation_error": progress.best_error,
-            "best_epoch": progress.best_epoch,
-            "seconds": round(progress.seconds, 3),
-            "images_per_second": round(images / (trained - began), 1),
-        }
-        journal.append(folder / METRICS, metrics)
-        save_checkpoint(folder, learner, progress)
-        listener.on_epoch(metrics)
+def _train(run: Run, listener: Listener) -> None:
+    """All epochs that are left; a signal is obeyed between two steps, once all is saved."""
+    progress, training = run.progress, run.learner.config.training
+    listener.on_start(run.learner.config, progress.epoch, len(run.epoch.batches))
+    with Interrupts() as stop:
+        while progress.epoch < training.epochs and not _out_of_patience(progress, training):
+            for step in run.epoch.run():
+                listener.on_step(progress.epoch + 1, step)
+                run.after_step(stop)
+            listener.on_epoch(run.end_epoch())
+            stop.obey()
 
 
 def _out_of_patience(progress: Progress, training: Training) -> bool:

@@ -4,28 +4,27 @@ import json
 from pathlib import Path
 from typing import Any
 
-from saccade.training.files import written_aside
+from saccade.training import files
 
 Metrics = dict[str, Any]
 
 
 def append(path: Path, metrics: Metrics) -> None:
     """Add the line of an epoch."""
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(metrics) + "\n")
+    files.append(path, (json.dumps(metrics) + "\n").encode())
 
 
-def read(path: Path) -> list[Metrics]:
-    """The lines so far; one that a crash cut short at the end is left out."""
-    lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.exists() else []
+def read(path: Path, epochs: int | None = None) -> list[Metrics]:
+    """The lines of the first `epochs`, or of all; one that a crash cut short at the end is left out."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     try:
-        return [json.loads(line) for line in lines]
+        return [json.loads(line) for line in text.split("\n")[:-1][:epochs]]
     except json.JSONDecodeError as error:
         raise ValueError(f"`{path}` should hold one JSON object a line. Found {error.doc[:40]!r}.") from None
 
 
 def keep(path: Path, epochs: int) -> None:
     """Forget what lies beyond the first `epochs` lines: a resumed run writes them again."""
-    lines = read(path)[:epochs]
-    with written_aside(path) as file:
+    lines = read(path, epochs)
+    with files.written_aside(path) as file:
         file.write("".join(json.dumps(line) + "\n" for line in lines).encode())

@@ -1,5 +1,6 @@
 """What learns: the model, its averaged copy, the losses and the optimizer, made from a config."""
 
+import copy
 from dataclasses import dataclass
 from typing import cast
 
@@ -21,6 +22,8 @@ class Learner:
     criterion: HybridLoss
     optimizer: torch.optim.Optimizer
     averaged: AveragedModel | None
+    best: Attention
+    """A copy of the result as it was when its validation error was least."""
 
     @property
     def result(self) -> Attention:
@@ -29,16 +32,21 @@ class Learner:
 
     def state_dict(self) -> dict[str, object]:
         """All that learning has changed."""
-        parts = {"model": self.model, "optimizer": self.optimizer, "averaged": self.averaged}
+        parts = {"model": self.model, "optimizer": self.optimizer, "averaged": self.averaged, "best": self.best}
         return {name: part.state_dict() for name, part in parts.items() if part is not None}
 
     def load_state_dict(self, state: dict[str, dict[str, object]]) -> None:
         """Go on from there; the optimizer's settings remain those of the config."""
         self.model.load_state_dict(state["model"])
+        self.best.load_state_dict(state["best"])
         settings = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({**state["optimizer"], "param_groups": settings})
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
+
+    def keep_best(self) -> None:
+        """The result as it is now is the best."""
+        self.best.load_state_dict(self.result.state_dict())
 
 
 def make_learner(config: Config, device: torch.device) -> Learner:
@@ -46,7 +54,8 @@ def make_learner(config: Config, device: torch.device) -> Learner:
     training = config.training
     model = build(config).to(device)
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(training.ema)) if training.ema else None
-    return Learner(config, model, build_loss(config.loss, config.model), _optimizer(model, training), averaged)
+    best, criterion = copy.deepcopy(model), build_loss(config.loss, config.model)
+    return Learner(config, model, criterion, _optimizer(model, training), averaged, best)
 
 
 def _optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
