@@ -112,6 +112,10 @@ def follow(words: list[str]) -> int:
     assert command == "saccade", f"A page should name commands that can be tried. Found {command}."
     if arguments[0] == "train":
         arguments += SMALL if "--source" in arguments else SMALL + LITTLE
+    if arguments[0] == "sweep":
+        sets = [word.lstrip("-").replace("-", "_") for word in SMALL + LITTLE]
+        pairs = zip(sets[::2], sets[1::2], strict=True)
+        arguments += ["--seeds", "0", *(word for name, value in pairs for word in ("--set", f"{name}={value}"))]
     return main(arguments)
 
 

@@ -126,6 +126,34 @@ def from_toml(text: str) -> Config:
     return from_dict(settings)
 
 
+def alternatives(option: str) -> tuple[str, list[Any]]:
+    """The name of a setting, and the values that it is to take in turn, as they are typed in one word.
+
+    Raises:
+        ValueError: An unknown setting, or a value of another type.
+
+    Example:
+        >>> alternatives("training.learning_rate=1e-3,3e-4"), alternatives("core=lstm,gru")
+        (('learning_rate', [0.001, 0.0003]), ('core', ['lstm', 'gru']))
+    """
+    words, equals, text = option.partition("=")
+    where, _, name = words.strip().replace("-", "_").rpartition(".")
+    homes = {field: section for section, kind in get_type_hints(Config).items() for field in get_type_hints(kind)}
+    if not equals:
+        raise ValueError(f"A setting should be varied as `NAME=VALUE,VALUE`. Found `{option}`.")
+    if name not in homes or where not in ("", homes[name]):
+        hint = _suggestion(name, homes, where)
+        raise ValueError(f"A setting of `saccade train` should be varied. Found `{words}`.{hint}")
+    hint = get_type_hints(get_type_hints(Config)[homes[name]])[name]
+    try:
+        values = text.split(",") if hint is str or get_origin(hint) is Literal else tomllib.loads(f"_ = [{text}]")["_"]
+    except tomllib.TOMLDecodeError:
+        values = []
+    if not values:
+        raise ValueError(f"`{name}` should be {_words(hint)}, or several with commas between them. Found `{text}`.")
+    return name, [_value(value, hint, name) for value in values]
+
+
 def to_json(config: Any) -> str:
     """Every setting as JSON, as it is kept beside a checkpoint."""
     return json.dumps(to_dict(config), indent=2) + "\n"

@@ -1,4 +1,4 @@
-"""The `saccade` command: `train`, `evaluate`, `look`, `recipes` and `bench`.
+"""The `saccade` command: `train`, `sweep`, `evaluate`, `look`, `recipes` and `bench`.
 
 Each is parsed here and answered by one library call. What is heavy is imported inside the commands, so that help
 is there at once.
@@ -16,6 +16,7 @@ from saccade.cli.evaluate import evaluate
 from saccade.cli.look import look
 from saccade.cli.options import fill_in
 from saccade.cli.recipes import recipes
+from saccade.cli.sweep import sweep
 from saccade.cli.train import train
 
 
@@ -31,6 +32,7 @@ app = App(
     help="""Recurrent visual attention: a network that learns where to look.
 
 saccade train digits                  # real handwriting, in a minute
+saccade sweep digits --seeds 0,1,2    # several runs side by side, in one table
 saccade evaluate runs/digits          # its test error, and what it mistakes
 saccade look runs/digits picture.png  # where it looks, what it sees and answers
 saccade recipes                       # what else can be trained
@@ -42,6 +44,7 @@ saccade bench                         # how fast this machine is
     suppress_keyboard_interrupt=False,
 )
 app.command(train, config=fill_in, usage="Usage: saccade train [RECIPE] [OPTIONS]")
+app.command(sweep, usage="Usage: saccade sweep RECIPE [OPTIONS]")
 app.command(evaluate, usage="Usage: saccade evaluate RUN [OPTIONS]")
 app.command(look, usage="Usage: saccade look RUN [IMAGE...] [OPTIONS]")
 app.command(recipes, usage="Usage: saccade recipes [NAME]")
