@@ -66,7 +66,7 @@ def test_yardstick_learns_the_same(loop: ModuleType):
     for group in learner.optimizer.param_groups:
         group["weight_decay"] = 0.01  # AdamW's own, which the yardstick keeps
     for batch in itertools.islice(order, 3):
-        losses, _ = train_step(learner, batch, draws)
+        losses, *_ = train_step(learner, batch, draws)
         torch.testing.assert_close(step(batch.image, batch.label), losses.total.detach(), rtol=1e-4, atol=1e-5)
 
 

@@ -145,6 +145,8 @@ class Training:
     """Greatest norm of the weights into one unit; 0 never cuts."""
     ema: float = 0.0
     """Decay per step of the averaged weights that are evaluated and kept; 0 keeps the weights themselves."""
+    skip_nonfinite: bool = False
+    """Leave out a step whose loss or gradient is not finite, instead of stopping; `metrics.jsonl` counts them."""
     checkpoint_minutes: float = 1.0
     """Minutes between two checkpoints inside an epoch, the most that a kill can cost; 0 writes one after every step."""
     precision: Literal["fp32", "bf16"] = "fp32"

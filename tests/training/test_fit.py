@@ -24,6 +24,7 @@ FIELDS = [
     "baseline_loss",
     "train_error",
     "gradient_norm",
+    "skipped_steps",
     "validation_error",
     "best_validation_error",
     "best_epoch",
@@ -358,7 +359,7 @@ def test_a_few_seconds_of_training_beat_chance_by_far(tmp_path):
 
 
 def test_a_run_that_diverges_says_so_and_keeps_what_it_had(tmp_path: Path):
-    with pytest.raises(ValueError, match=r"should be finite. Found .* in epoch \d: try a smaller `learning_rate`"):
+    with pytest.raises(ValueError, match=r"should be finite. Found .* nan in step 2.*smaller `learning_rate`"):
         fit(tiny(optimizer="sgd", learning_rate=1e30, epochs=9), tmp_path)
     assert (tmp_path / "last.pt").is_file()
 

@@ -28,7 +28,9 @@ def slope(parameter: Tensor) -> Tensor:
 
 
 def step(learner: Learner, seed: int = 0):
-    return train_step(learner, BATCH, torch.Generator().manual_seed(seed))
+    losses, norm, skipped = train_step(learner, BATCH, torch.Generator().manual_seed(seed))
+    assert not skipped
+    return losses, norm
 
 
 def moved(**settings) -> tuple[Tensor, Tensor]:

@@ -1,15 +1,17 @@
 """One epoch: its steps, each with its learning rate, and their means. It can be stopped and taken up after any step."""
 
-import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
+from jaxtyping import Float
+from torch import Tensor
 
 from saccade.config import Config
 from saccade.data.batches import along, epoch_order, num_batches
+from saccade.training.finite import Watch, refuse
 from saccade.training.journal import Metrics
 from saccade.training.learner import Learner
 from saccade.training.scenes import Scenes
@@ -60,6 +62,7 @@ class Epoch:
         order = epoch_order(len(images), count or len(images), self.draws["scenes"], device)
         self.batches = order.split(size)[: num_batches(images, size, scenes=count)]
         self.done, self.seconds, self.sums = 0, 0.0, torch.zeros(6, device=device)
+        self.skipped, self.watch = 0, Watch(device)
 
     def run(self) -> Iterator[int]:
         """Take the steps that are left, and yield the number of each once it is done."""
@@ -68,24 +71,36 @@ class Epoch:
         for batch in along(self.batches[self.done :], self.scenes.train, self.draws["scenes"], self.scenes.canvas):
             for group in self.learner.optimizer.param_groups:
                 group["lr"] = self._learning_rate(self.progress.step)
-            losses, norm = train_step(self.learner, batch, self.draws["locations"])
-            self.sums += torch.stack([*(value.detach() for value in vars(losses).values()), norm])
+            losses, norm, skipped = train_step(self.learner, batch, self.draws["locations"])
             self.progress.step += 1
             self.done += 1
+            self._take_down(torch.stack([*(value.detach() for value in vars(losses).values()), norm]), skipped)
             self.seconds = time.perf_counter() - began
             yield self.done
+
+    def _take_down(self, values: Float[Tensor, "6"], skipped: Float[Tensor, ""]) -> None:
+        """Add what a step found to the sums, unless it was skipped."""
+        self.sums += values.masked_fill(skipped.bool(), 0)
+        if self.watch.note(values[0::5], self.progress.step):
+            self.check()
+
+    def check(self) -> None:
+        """See that the steps so far were finite.
+
+        Raises:
+            ValueError: if one was not, and none may be skipped, or none was left.
+        """
+        found = self.watch.found()
+        self.skipped += len(found)
+        if found and (not self.learner.config.training.skip_nonfinite or self.skipped == len(self.batches)):
+            refuse(*found[0])
 
     def metrics(self) -> Metrics:
         """What the epoch found: its means are read back from the device once, at the end."""
         began = time.perf_counter()
-        means = (self.sums / len(self.batches)).tolist()
+        self.check()
+        means = (self.sums / (len(self.batches) - self.skipped)).tolist()
         self.seconds += time.perf_counter() - began  # what the device still had to do
-        if not all(map(math.isfinite, means)):
-            raise ValueError(
-                f"Losses and gradient should be finite. Found {means[0]:g} and {means[5]:g} in epoch "
-                f"{self.progress.epoch + 1}: try a smaller `learning_rate`, or a `gradient_cut` such as 1, and "
-                "`resume` from the epoch before."
-            )
         total, classification, policy, baseline, reward, norm = means
         return {
             "learning_rate": self._learning_rate(self.progress.step - 1),
@@ -95,12 +110,14 @@ class Epoch:
             "baseline_loss": baseline,
             "train_error": 1 - reward / self.learner.config.loss.reward_scale,
             "gradient_norm": norm,
+            "skipped_steps": self.skipped,
         }
 
     def state_dict(self) -> dict[str, Any]:
         """All that the steps so far have changed here."""
         return {
             "done": self.done,
+            "skipped": self.skipped,
             "seconds": self.seconds,
             "sums": self.sums.cpu(),
             "draws": {name: draw.get_state() for name, draw in self.draws.items()},
@@ -108,7 +125,7 @@ class Epoch:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on from there."""
-        self.done, self.seconds = state["done"], state["seconds"]
+        self.done, self.skipped, self.seconds = state["done"], state["skipped"], state["seconds"]
         self.sums.copy_(state["sums"])
         for name, draw in self.draws.items():
             draw.set_state(state["draws"][name])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from saccade.config import Config, Training
@@ -64,5 +64,13 @@ def _optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:
     others = [parameter for parameter in model.parameters() if parameter.ndim <= 1]
     groups = [{"params": matrices, "weight_decay": training.weight_decay}, {"params": others, "weight_decay": 0.0}]
     if training.optimizer == "sgd":
-        return torch.optim.SGD(groups, training.learning_rate, training.momentum, fused=True)
+        optimizer = torch.optim.SGD(groups, training.learning_rate, training.momentum, fused=True)
+        if training.momentum:  # from 0, which is the same: else a first step that is skipped leaves it undefined
+            optimizer.state.update({parameter: _at_rest(parameter) for parameter in model.parameters()})
+        return optimizer
     return torch.optim.AdamW(groups, training.learning_rate, fused=True)
+
+
+def _at_rest(parameter: nn.Parameter) -> dict[str, Tensor]:
+    """The momentum of a parameter before the first step."""
+    return {"momentum_buffer": torch.zeros_like(parameter, requires_grad=False)}

@@ -12,6 +12,7 @@ from saccade.training.checkpoint import BEFORE, LAST, load_checkpoint, save_chec
 from saccade.training.epoch import Epoch, Progress
 from saccade.training.evaluate import evaluate
 from saccade.training.files import remove_leftovers, sync_folder, written_aside
+from saccade.training.finite import refuse_weights
 from saccade.training.interrupt import Interrupts
 from saccade.training.journal import Metrics
 from saccade.training.learner import Learner
@@ -100,7 +101,9 @@ class Run:
         return metrics
 
     def save(self) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint, if all that it would hold is finite."""
+        self.epoch.check()
+        refuse_weights(self.learner.model, self.progress.step)
         state = {
             "progress": asdict(self.progress),
             "epoch": self.epoch.state_dict(),

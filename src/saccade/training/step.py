@@ -9,23 +9,30 @@ from saccade.data.batches import Batch
 from saccade.recurrent.rollout import Rollout
 from saccade.recurrent.unrolled import supported, unrolled
 from saccade.reward.criterion import Losses
+from saccade.training.finite import broken
 from saccade.training.learner import Learner
 
 
-def train_step(learner: Learner, batch: Batch, generator: Generator) -> tuple[Losses, Tensor]:
-    """One optimizer update on a batch: its losses, and the norm of the gradient before it was cut."""
+def train_step(learner: Learner, batch: Batch, generator: Generator) -> tuple[Losses, Tensor, Tensor]:
+    """One optimizer update on a batch: its losses, the norm of the gradient before it was cut, and `skipped`.
+
+    That is 1 where the loss or the norm is not finite: then the optimizer changes nothing. Otherwise it is 0.
+    """
     training, model = learner.config.training, learner.model
     rollout = roll_out(learner, batch.image, generator)
     losses = learner.criterion(rollout, batch.label)
     learner.optimizer.zero_grad()
     losses.total.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), training.gradient_cut or math.inf)
+    # Fused optimizers leave everything as it is where this is 1, so that a GPU need not be asked.
+    skipped = broken(losses.total, norm)
+    learner.optimizer.found_inf = skipped  # pyright: ignore[reportAttributeAccessIssue]
     learner.optimizer.step()
     if training.max_norm:
         cut_weights(model, training.max_norm)
     if learner.averaged is not None:
         learner.averaged.update_parameters(model)
-    return losses, norm
+    return losses, norm, skipped
 
 
 def roll_out(learner: Learner, image: Tensor, generator: Generator) -> Rollout:
