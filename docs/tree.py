@@ -13,7 +13,7 @@ OTHERS = {
     "tests": "mirrors src/saccade; what is checked on every push",
     "examples": "learners of your own, trained with the parts",
     "benchmarks": "how fast the parts are",
-    "docs": "how it works, data, training, conventions, performance, lab notes",
+    "docs": "how it works, data, training, seeing, conventions, performance, lab notes",
     "results": "configs and metrics of the runs behind the numbers",
     "Makefile": "the commands",
     "constraints.txt": "the versions that are tested",

@@ -12,7 +12,7 @@ from torch import nn
 from recurrent.tiny import CLASSES, agent
 from saccade import RecurrentAttention, evaluate
 from saccade.data.records import InMemory
-from saccade.training.evaluate import wilson
+from saccade.training.evaluate import answer, wilson
 from slow_forms import wilson_interval
 
 N = 53
@@ -169,6 +169,7 @@ def test_evaluation_makes_no_gradient_and_moves_no_global_randomness(model, imag
     evaluate(model, images, policy="sampled")
     assert torch.equal(before, torch.get_rng_state())
     assert all(parameter.grad is None for parameter in model.parameters())
+    assert not any(seen.probabilities.requires_grad for seen in answer(model, images, "mean"))
 
 
 @given(n=st.integers(1, 10**6), data=st.data())

@@ -1,13 +1,16 @@
-"""`saccade evaluate`: the error rate of a run with its interval, and what was mistaken for what."""
+"""`saccade evaluate`: the error rate of a run with its interval, what was mistaken for what, and a report of it all."""
 
+import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from saccade.cli.opened import open_run
+from saccade.cli.opened import Opened, open_run
 
 if TYPE_CHECKING:
+    from saccade.config import Model
     from saccade.training.evaluate import Evaluation
 
 Absent = Parameter(show_default=False)
@@ -23,6 +26,8 @@ def evaluate(
     num_rollouts: int = 1,
     num_glimpses: Annotated[int | None, Absent] = None,
     device: str = "auto",
+    report: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
+    out: Annotated[Path | None, Absent] = None,
     json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> None:
     """Measure the error rate of a run's best model, and show what it mistakes for what.
@@ -31,6 +36,7 @@ def evaluate(
     saccade evaluate runs/digits --split validation
     saccade evaluate runs/digits --policy sampled --num-rollouts 10
     saccade evaluate runs/digits --num-glimpses 3 --json
+    saccade evaluate runs/digits --report     # a page with every way of asking, where it looks, and its mistakes
 
     Parameters
     ----------
@@ -41,27 +47,66 @@ def evaluate(
     policy
         Look where the policy's mean says, or sample; the model's own way if absent.
     num_rollouts
-        Passes for each image, whose class probabilities are averaged.
+        Passes for each image, whose class probabilities are averaged; a report averages 10 if this is 1.
     num_glimpses
         Glimpses at each image; as many as trained if absent.
     device
         `cpu`, `cuda`, `cuda:1`, or `auto` for a GPU where there is one.
+    report
+        Write a page that opens from disk, its figures as PNG and its numbers as JSON, under both policies.
+    out
+        Folder of the report; `report` in the run folder if absent, or where you are if there is none.
     json
         Print one JSON object instead.
     """
+    if report and policy:
+        raise ValueError(f"`--report` should be without `--policy`, for it has both. Found `--policy {policy}`.")
+    if out and not report:
+        raise ValueError("`--out` should come with `--report`. Found none.")
     opened = open_run(run, device)
+    ways: dict[str, Any] = {"num_rollouts": num_rollouts, "num_glimpses": num_glimpses}
+    if report:
+        _write_report(opened, split, out or opened.desk / "report", title=str(run), json=json, **ways)
+        return
     from saccade.training.evaluate import evaluate as measure
 
-    result = measure(
-        opened.model, opened.images(split), policy=policy, num_rollouts=num_rollouts, num_glimpses=num_glimpses
-    )
+    result = measure(opened.model, opened.images(split), policy=policy, **ways)
     classes = opened.model.config.classes
     if json:
         _print_json(result, split, classes)
         return
     print(sentence(result, split))
     print("Error after each glimpse: " + ", ".join(f"{wrong / result.n:.2%}" for wrong in result.wrong_by_glimpse))
+    _print_gaze(result, opened.model.config)
     _print_confusion(result, classes)
+
+
+def _write_report(
+    opened: Opened, split: str, folder: Path, *, title: str, json: bool, num_rollouts: int, num_glimpses: int | None
+) -> None:
+    """Write the report, and print what it found in short, or all of it as JSON."""
+    from saccade.viewing.findings import SAMPLED
+    from saccade.viewing.report import make_report
+
+    findings = make_report(
+        opened.model,
+        opened.images(split),
+        folder,
+        title=title,
+        split=split,
+        config=opened.config,
+        command=shlex.join(["saccade", *sys.argv[1:]]),
+        num_rollouts=num_rollouts if num_rollouts > 1 else SAMPLED,
+        num_glimpses=num_glimpses,
+        progress=lambda what: print(f"{what} ...", file=sys.stderr),
+    )
+    if json:
+        print((folder / "report.json").read_text(encoding="utf-8"), end="")
+        return
+    for mode in findings.modes:
+        print(sentence(mode, split))
+    _print_gaze(findings.modes[0], opened.model.config)
+    print(f"Report: {folder / 'report.html'}")
 
 
 def sentence(result: "Evaluation", split: str) -> str:
@@ -74,12 +119,32 @@ def sentence(result: "Evaluation", split: str) -> str:
     )
 
 
+def _print_gaze(result: "Evaluation", model: "Model") -> None:
+    """How much where it looks depends on the image, and a warning where it hardly does."""
+    from saccade.training.alarms import alarms
+
+    gaze = result.gaze
+    if gaze is None or result.num_glimpses == 1:
+        return
+    chance = ", chance included" if result.policy == "sampled" and result.num_rollouts == 1 else ""
+    print(
+        f"Where it looks: the glimpses after the first differ by {gaze.scanpath_dependence * gaze.random_spread:.1f} "
+        f"pixels from image to image, {gaze.scanpath_dependence:.0%} of what places at random would{chance}; "
+        f"{gaze.by_class:.0%} of that variance is between classes."
+    )
+    facts = {"scanpath_dependence": gaze.scanpath_dependence, "at_border": gaze.at_border}
+    for words in alarms([facts], model, lasting=1):
+        print(f"Warning: {words}")
+
+
 def _print_json(result: "Evaluation", split: str, classes: tuple[str, ...]) -> None:
     """The evaluation as one JSON object."""
     import dataclasses
     import json
 
     facts: dict[str, Any] = {"split": split, "name": result.name, **dataclasses.asdict(result)}
+    if result.gaze:
+        facts["gaze"] |= {"dependence": result.gaze.dependence, "scanpath_dependence": result.gaze.scanpath_dependence}
     facts |= {"error_rate": result.error_rate, "interval": result.interval, "classes": classes}
     print(json.dumps(facts | {"confusion": result.confusion.tolist()}, indent=2))
 

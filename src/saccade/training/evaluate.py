@@ -130,7 +130,6 @@ def named_policy(model: nn.Module, policy: str | None) -> str:
     return policy or ("sampled" if any(unit.stochastic for unit in units(model)) else "mean")
 
 
-@torch.no_grad()
 def answer(
     model: nn.Module,
     images: Images,
@@ -147,9 +146,10 @@ def answer(
     draws = generator(seed, "evaluation", device=device)
     with _evaluating(model, policy == "sampled"):
         for batch in batches(images, batch_size, shuffle=False):
-            rollout = model(
-                batch.image.to(device), num_glimpses=num_glimpses, num_rollouts=num_rollouts, generator=draws
-            )
+            with torch.no_grad():  # here and not around the loop, whose body is the caller's
+                rollout = model(
+                    batch.image.to(device), num_glimpses=num_glimpses, num_rollouts=num_rollouts, generator=draws
+                )
             shape = num_rollouts, len(batch.label)
             probabilities = rollout.logits.softmax(-1).unflatten(1, shape).mean(1)
             yield Answered(batch.label.to(device), probabilities, rollout.locations.unflatten(1, shape))

@@ -27,6 +27,39 @@ SCALES: tuple[Colour, ...] = (
     (240, 105, 145),
 )
 """One for each scale, fine first; light enough for black images, dark enough for white ones with their dark rim."""
+SCALE_TONES = {f"scale{scale}": colour for scale, colour in enumerate(SCALES)}
+LIGHT: dict[str, Colour] = {
+    "paper": PAPER,
+    "ink": INK,
+    "quiet": QUIET,
+    "faint": FAINT,
+    "accent": (28, 92, 190),
+    "other": (178, 82, 12),
+    "third": RIGHT,
+    "wrong": WRONG,
+    "path": PATH,
+    "beyond": BEYOND,
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+    **SCALE_TONES,
+}
+"""The tones of a figure on white paper; each stands out from it enough to be read."""
+DARK: dict[str, Colour] = {
+    "paper": (17, 20, 24),
+    "ink": (232, 235, 239),
+    "quiet": (158, 167, 179),
+    "faint": (48, 54, 62),
+    "accent": (122, 172, 255),
+    "other": (255, 164, 92),
+    "third": (84, 206, 190),
+    "wrong": (255, 122, 110),
+    "path": PATH,
+    "beyond": (70, 76, 84),
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+    **SCALE_TONES,
+}
+"""The same tones on dark paper."""
 SYSTEM_TYPEFACES = ("DejaVuSans.ttf", "NotoSansCJK-Regular.ttc", "Arial Unicode.ttf", "msyh.ttc")
 
 

@@ -31,10 +31,10 @@ def _row(look: Look, frame: Frame, lines: int) -> "Picture":
     """One look: the whole path and the answer, then a column for each glimpse."""
     columns = [_column(look, step, frame, lines) for step in range(len(look.boxes))]
     bands = [beside(columns[i : i + PER_ROW], 22) for i in range(0, len(columns), PER_ROW)]
-    return beside([_overview(look, round(1.4 * max(frame.size))), stacked(bands, 26)], 44)
+    return beside([overview(look, round(1.4 * max(frame.size))), stacked(bands, 26)], 44)
 
 
-def _overview(look: Look, room: int) -> "Picture":
+def overview(look: Look, room: int) -> "Picture":
     """The path over the image, and what came of it."""
     frame = snug_frame(look, room)
     panel = scene(look, frame)

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import combinations
 from typing import TYPE_CHECKING
 
 import torch
@@ -111,7 +112,7 @@ def draw_trail(panel: "Picture", points: Sequence[Point], frame: Frame) -> None:
 
 def draw_numbered_path(panel: "Picture", look: Look, frame: Frame) -> None:
     """The centres of all glimpses, joined and numbered; one badge for those that lie too close together."""
-    badges, path = _gathered([frame.place(point) for point in centres(look)])
+    badges, path = gathered([frame.place(point) for point in centres(look)])
     smoothly(panel, partial(_line, points=path, dot=0.0))
     draw_badges(panel, [(_inside(point, badge_width(numbers), panel.size), numbers) for point, numbers in badges])
 
@@ -163,18 +164,29 @@ def _pills(pen: "Pen", times: int, badges: list[Badge]) -> None:
         pen.rounded_rectangle(box, BADGE / 2 * times, fill=(*INK, 255), outline=(255, 255, 255, 255), width=2 * times)
 
 
-def _gathered(points: list[Point]) -> tuple[list[Badge], list[Point]]:
-    """One badge in the middle of points that are closer than a badge, and the path through the badges."""
-    groups: list[list[int]] = []
-    for number, point in enumerate(points):
-        near = [group for group in groups if math.dist(points[group[0]], point) < BADGE]
-        if near:
-            near[0].append(number)
-        else:
-            groups.append([number])
-    middle = {tuple(group): _mean([points[number] for number in group]) for group in groups}
-    path = {number: point for group, point in middle.items() for number in group}
-    return [(point, _runs([n + 1 for n in group])) for group, point in middle.items()], [path[n] for n in sorted(path)]
+def gathered(points: list[Point]) -> tuple[list[Badge], list[Point]]:
+    """One badge in the middle of points whose badges would touch, and the path through the badges."""
+    groups = [[number] for number in range(len(points))]
+    while pair := _touching([_badge(group, points) for group in groups]):
+        first, second = pair
+        groups[first] = sorted(groups[first] + groups.pop(second))
+    badges = [_badge(group, points) for group in groups]
+    path = {number: point for group, (point, _) in zip(groups, badges, strict=True) for number in group}
+    return badges, [path[number] for number in sorted(path)]
+
+
+def _badge(group: list[int], points: list[Point]) -> Badge:
+    """The badge of some glimpses."""
+    return _mean([points[number] for number in group]), _runs([number + 1 for number in group])
+
+
+def _touching(badges: list[Badge]) -> tuple[int, int] | None:
+    """The first two badges that lie on each other."""
+    for (i, ((x, y), one)), (j, ((right, down), other)) in combinations(enumerate(badges), 2):
+        straight = (badge_width(one) + badge_width(other)) / 2 - BADGE  # what they are longer than round ones
+        if math.hypot(max(0.0, abs(x - right) - straight), y - down) < BADGE:
+            return i, j
+    return None
 
 
 def _mean(points: list[Point]) -> Point:

@@ -1,0 +1,255 @@
+"""The report: the page, read back, says what the JSON beside it says, and both say what the model did."""
+
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+
+from saccade.config import Config
+from saccade.data.records import InMemory
+from saccade.settings import to_dict
+from saccade.training.evaluate import evaluate, wilson
+from saccade.viewing.findings import Findings
+from saccade.viewing.look import look
+from saccade.viewing.report import make_report
+from viewing.tiny import tiny_model
+
+CLASSES = ("cat", "<b>dog</b> & co", "owl")  # a class may be called anything
+FIGURES = ["confusion", "density", "errors", "glimpses", "mistakes", "scanpaths", "spread"]
+
+
+class Reader(HTMLParser):
+    """What a page says: its tables by name, its facts, every address in it, and which tags it opened and closed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tables: dict[str, list[list[str]]] = {}
+        self.facts: dict[str, str] = {}
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.balance: dict[str, int] = {}
+        self.said = ""
+        self.rows: list[list[str]] | None = None
+        self.fact: str | None = None
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        facts = dict(attrs)
+        self.tags.append((tag, facts))
+        self.balance[tag] = self.balance.get(tag, 0) + 1
+        if tag == "table":
+            self.rows = self.tables.setdefault(str(facts["id"]), [])
+        if tag == "tr" and self.rows is not None:
+            self.rows.append([])
+        if tag in ("td", "th") and self.rows is not None:
+            self.rows[-1].append("")
+        self.fact = facts.get("data-fact")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        self.balance[tag] -= 1
+        self.fact = None
+        if tag == "table":
+            self.rows = None
+
+    def handle_data(self, data: str) -> None:
+        self.said += data
+        if self.rows:
+            self.rows[-1][-1] += data
+        if self.fact:
+            self.facts[self.fact] = data
+
+
+def number(words: str) -> float:
+    """A number as it is written: "1,234" or "5.6 %"."""
+    value = float(words.replace(",", "").removesuffix(" %"))
+    return value / 100 if words.endswith("%") else value
+
+
+@pytest.fixture(scope="module")
+def images() -> InMemory:
+    draws = torch.Generator().manual_seed(3)
+    pixels = torch.randint(0, 256, (60, 1, 20, 30), dtype=torch.uint8, generator=draws)
+    return InMemory(pixels, torch.randint(0, 3, (60,), generator=draws))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model(classes=CLASSES, depth=2, num_glimpses=3)
+
+
+@pytest.fixture(scope="module")
+def report(model, images: InMemory, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Findings]:
+    folder = tmp_path_factory.mktemp("run") / "report"
+    command = "saccade evaluate 'a & b' --report"
+    return folder, make_report(
+        model, images, folder, title="a & b", config=Config(model=model.config), command=command, num_rollouts=4
+    )
+
+
+@pytest.fixture(scope="module")
+def facts(report: tuple[Path, Findings]) -> dict[str, Any]:
+    return json.loads((report[0] / "report.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def read(report: tuple[Path, Findings]) -> Reader:
+    reader = Reader()
+    reader.feed((report[0] / "report.html").read_text(encoding="utf-8"))
+    return reader
+
+
+def test_a_page_its_numbers_and_its_figures_lie_side_by_side(report: tuple[Path, Findings]) -> None:
+    assert sorted(path.name for path in report[0].iterdir()) == sorted(
+        ["report.html", "report.json", *(f"{name}.png" for name in FIGURES)]
+    )
+    for name in FIGURES:
+        with Image.open(report[0] / f"{name}.png") as figure:
+            assert min(figure.size) > 150
+
+
+def test_the_page_needs_nothing_beside_it(read: Reader) -> None:
+    addresses = [value for _, facts in read.tags for name, value in facts.items() if name in ("src", "href")]
+    assert addresses
+    assert all(str(value).startswith(("data:image/", "#")) for value in addresses)
+    assert not {"script", "link", "iframe", "object"} & {tag for tag, _ in read.tags}
+    assert "url(" not in "".join(facts.get("style") or "" for _, facts in read.tags)
+
+
+def test_the_page_is_whole(read: Reader) -> None:
+    """Every element is closed, every picture that figures share is there once, every picture has words."""
+    void = {"meta", "img", "br"}
+    assert {tag: open for tag, open in read.balance.items() if open and tag not in void} == {}
+    held = [facts["id"] for tag, facts in read.tags if tag == "image" and "id" in facts]
+    used = {str(facts["href"])[1:] for tag, facts in read.tags if tag == "use"}
+    assert len(held) == len(set(held))
+    assert used == set(held)
+    assert all(facts.get("alt") for tag, facts in read.tags if tag == "img")
+    assert all(facts.get("aria-label") for tag, facts in read.tags if "data-figure" in facts)
+
+
+def test_it_follows_the_theme_and_fits_a_phone(report: tuple[Path, Findings], read: Reader) -> None:
+    text = (report[0] / "report.html").read_text(encoding="utf-8")
+    light, dark = re.findall(r":root\{(.*?)\}", text)
+    assert "prefers-color-scheme:dark" in text
+    assert set(re.findall(r"--([\w-]+):", light)) == set(re.findall(r"--([\w-]+):", dark))
+    assert set(re.findall(r"var\(--([\w-]+)\)", text)) - {"steps"} <= set(re.findall(r"--([\w-]+):", light))
+    assert ("meta", {"name": "viewport", "content": "width=device-width,initial-scale=1"}) in read.tags
+
+
+def test_the_numbers_are_those_of_an_evaluation(model, images: InMemory, facts: dict[str, Any]) -> None:
+    for mode, (policy, passes) in zip(facts["modes"], (("mean", 1), ("sampled", 1), ("sampled", 4)), strict=True):
+        found = evaluate(model, images, policy=policy, num_rollouts=passes)
+        assert (mode["policy"], mode["num_rollouts"], mode["wrong"]) == (policy, passes, found.wrong)
+        assert mode["error_rate"] == found.error_rate
+        assert tuple(mode["interval"]) == found.interval
+        assert mode["error_by_glimpse"] == [wrong / 60 for wrong in found.wrong_by_glimpse]
+    mean = evaluate(model, images, policy="mean")
+    assert facts["confusion"] == mean.confusion.tolist()
+    assert mean.gaze is not None
+    assert facts["gaze"]["scanpath_dependence"] == mean.gaze.scanpath_dependence
+    assert tuple(facts["gaze"]["spread"]) == mean.gaze.spread
+
+
+def test_the_page_says_what_the_json_says(read: Reader, facts: dict[str, Any]) -> None:
+    modes, steps = read.tables["modes"][1:], read.tables["error-by-glimpse"][1:]
+    assert [number(row[1]) for row in modes] == [mode["wrong"] for mode in facts["modes"]]
+    assert [number(row[2]) for row in modes] == [pytest.approx(mode["error_rate"], abs=5e-5) for mode in facts["modes"]]
+    for row, mode in zip(modes, facts["modes"], strict=True):
+        low, high = (number(bound) for bound in row[3].split(" to "))
+        assert (low / 100, high) == pytest.approx(tuple(mode["interval"]), abs=6e-5)
+    for column, mode in enumerate(facts["modes"], 1):
+        assert [number(row[column]) for row in steps] == pytest.approx(mode["error_by_glimpse"], abs=6e-5)
+    assert number(read.facts["error_rate"]) == pytest.approx(facts["modes"][0]["error_rate"], abs=6e-5)
+    for name in ("scanpath_dependence", "by_class", "at_border"):
+        assert number(read.facts[name]) == pytest.approx(facts["gaze"][name], abs=0.0051)
+
+
+def test_the_table_of_the_classes(read: Reader, facts: dict[str, Any]) -> None:
+    for i, (row, said) in enumerate(zip(read.tables["classes"][1:], facts["classes"], strict=True)):
+        counts = facts["confusion"][i]
+        wrong, worst = sum(counts) - counts[i], max(count for j, count in enumerate(counts) if j != i)
+        assert (said["name"], said["n"], said["wrong"], said["times"]) == (CLASSES[i], sum(counts), wrong, worst)
+        assert (said["taken_for"] is None) == (worst == 0)
+        assert worst == 0 or counts[CLASSES.index(said["taken_for"])] == worst
+        assert tuple(said["interval"]) == wilson(wrong, sum(counts))
+        assert row[0] == CLASSES[i]
+        assert [number(cell) for cell in row[1:4]] == pytest.approx([sum(counts), wrong, wrong / sum(counts)], abs=6e-5)
+        assert row[5] == (f"{said['taken_for']} ({worst})" if worst else "")
+
+
+def test_the_sample_is_the_first_image_of_each_class(model, images: InMemory, facts: dict[str, Any]) -> None:
+    assert [seen["index"] for seen in facts["sample"]] == [images.label.tolist().index(c) for c in range(3)]
+    for seen in facts["sample"]:
+        expected = look(model, images.image[seen["index"]], label=seen["label"], policy="mean").to_dict()
+        assert {name: value for name, value in seen.items() if name != "index"} == expected
+
+
+def test_the_mistakes_are_the_surest(model, images: InMemory, facts: dict[str, Any]) -> None:
+    chances = model.eval()(images.image).answer.detach().softmax(-1)
+    wrong = {i: float(chances[i].max()) for i in range(60) if chances[i].argmax() != images.label[i]}
+    surest = sorted(wrong, key=lambda i: -wrong[i])[:12]
+    assert [said["index"] for said in facts["mistakes"]] == surest
+    for said in facts["mistakes"]:
+        i = said["index"]
+        assert (said["label"], said["answer"]) == (CLASSES[images.label[i]], CLASSES[chances[i].argmax()])
+        assert said["probability"] == pytest.approx(wrong[i], rel=1e-5)
+        assert said["probability_of_label"] == pytest.approx(float(chances[i, images.label[i]]), rel=1e-5)
+
+
+def test_every_glimpse_is_counted_once(images: InMemory, facts: dict[str, Any]) -> None:
+    counts = torch.tensor(facts["fixations"]["counts"])
+    assert facts["fixations"]["groups"] == ["all", *CLASSES]
+    assert counts.sum((2, 3))[0].tolist() == [60] * 3
+    assert counts.sum((2, 3))[1:, 0].tolist() == images.label.bincount().tolist()
+    assert torch.equal(counts[1:].sum(0), counts[0])
+
+
+def test_how_it_was_made(model, read: Reader, facts: dict[str, Any]) -> None:
+    assert facts["config"] == json.loads(json.dumps(to_dict(Config(model=model.config))))
+    assert dict(read.tables["config-model"])["glimpse_size"] == "4 6"
+    assert dict(read.tables["versions"]) == facts["versions"]
+    assert facts["versions"]["torch"] == torch.__version__
+    assert facts["command"] in read.said
+
+
+def test_a_name_is_a_name_and_no_markup(report: tuple[Path, Findings], read: Reader) -> None:
+    text = (report[0] / "report.html").read_text(encoding="utf-8")
+    assert "<b>dog</b>" not in text
+    assert "<b>dog</b> & co" in read.said
+    assert "<h1>a &amp; b</h1>" in text
+
+
+def test_a_collapsed_policy_is_called_out_on_the_page(images: InMemory, tmp_path: Path) -> None:
+    stuck = tiny_model(classes=CLASSES, num_glimpses=2, unit_pixels=0.5)
+    found = make_report(stuck, images, tmp_path, title="stuck", config=Config(model=stuck.config), num_rollouts=2)
+    (warning,) = found.facts["warnings"]
+    assert "hardly depends on the image" in warning
+    assert "`unit_pixels`" in warning
+    assert f'<p class="warning">{warning}</p>' in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_model_that_is_never_wrong_and_a_class_without_images(tmp_path: Path) -> None:
+    model = tiny_model((3, 20, 30), num_glimpses=1)
+    draws = torch.Generator().manual_seed(0)
+    pixels = torch.randint(0, 256, (5, 3, 20, 30), dtype=torch.uint8, generator=draws)
+    images = InMemory(pixels, model.eval()(pixels).answer.argmax(-1))
+    found = make_report(model, images, tmp_path, title="sure", config=Config(model=model.config), num_rollouts=2)
+    assert found.facts["modes"][0]["wrong"] == 0
+    assert found.facts["mistakes"] == []
+    assert found.facts["warnings"] == []
+    assert not (tmp_path / "mistakes.png").exists()
+    assert {row["error_rate"] for row in found.facts["classes"]} <= {0.0, None}
+
+
+def test_it_is_the_same_every_time(model, images: InMemory, report: tuple[Path, Findings], tmp_path: Path) -> None:
+    command = "saccade evaluate 'a & b' --report"
+    config = Config(model=model.config)
+    make_report(model, images, tmp_path, title="a & b", config=config, command=command, num_rollouts=4)
+    for name in ("report.html", "report.json", "density.png"):
+        assert (tmp_path / name).read_bytes() == (report[0] / name).read_bytes()
