@@ -32,7 +32,7 @@ ACROSS = 4  # mistakes beside each other
 def make_report(
     model: Attention,
     images: Images,
-    folder: Path,
+    folder: Path | str,
     *,
     title: str,
     config: Config,
@@ -56,6 +56,7 @@ def make_report(
         num_glimpses: more or fewer than trained.
         progress: is told what comes next.
     """
+    folder = Path(folder)
     findings = find_out(model, images, num_rollouts=num_rollouts, num_glimpses=num_glimpses, progress=progress)
     gaze = findings.modes[0].gaze
     assert gaze is not None, "a model that `look` can show looks at locations"
