@@ -28,6 +28,10 @@ FIELDS = [
     "validation_error",
     "best_validation_error",
     "best_epoch",
+    "scanpath_dependence",
+    "at_border",
+    "policy_std",
+    "policy_entropy",
     "seconds",
     "images_per_second",
 ]

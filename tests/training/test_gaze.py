@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from recurrent.tiny import CLASSES, agent
 from saccade import evaluate
 from saccade.data.records import InMemory
-from saccade.training.gaze import measure_gaze
+from saccade.training.build import build
+from saccade.training.gaze import measure_gaze, policy_metrics
+from training.tiny import tiny_model
 
 LABEL = torch.arange(600) % 3
 
@@ -110,3 +112,19 @@ def test_a_place_that_is_no_location_has_no_gaze():
 
     images = InMemory(torch.zeros(2, 1, 7, 9, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
     assert gaze_of(agent(), images, torch.zeros(3, 1, 2, 4)) is None
+
+
+@pytest.mark.parametrize("std", [0.1, 2.0])
+def test_what_an_epoch_says_of_the_policy(std: float):
+    model = build(tiny_model(std=std, learn_std=True))
+    gaze = measure_gaze(places(0.0, 0.2), LABEL, (28, 28))
+    found = policy_metrics(model, gaze)
+    entropy = torch.distributions.Normal(torch.zeros(2), torch.tensor(std)).entropy().sum()
+    assert found == {
+        "scanpath_dependence": gaze.scanpath_dependence,
+        "at_border": gaze.at_border,
+        "policy_std": pytest.approx(std),
+        "policy_entropy": pytest.approx(float(entropy), rel=1e-5),
+    }
+    assert set(policy_metrics(model, None)) == {"policy_std", "policy_entropy"}
+    assert policy_metrics(torch.nn.Linear(2, 2), None) == {}

@@ -95,10 +95,13 @@ class ReinforceNormal(ReinforceUnit):
         else:
             self.register_buffer("fixed_std", start, persistent=False)
 
+    @property
+    def std(self) -> Tensor:
+        """The standard deviation, where it is not an input."""
+        return self.log_std.exp() if hasattr(self, "log_std") else self.fixed_std
+
     def _split(self, parameters: Tensor | Pair) -> Pair:
-        if not isinstance(parameters, Tensor):
-            return parameters
-        return parameters, self.log_std.exp() if hasattr(self, "log_std") else self.fixed_std
+        return (parameters, self.std) if isinstance(parameters, Tensor) else parameters
 
     def sample(self, parameters: Any, generator: Generator | None = None) -> Tensor:
         """u + s * noise."""

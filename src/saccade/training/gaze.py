@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
+
+from saccade.policy.units import ReinforceNormal, units
 
 Size = tuple[int, int]
 
@@ -79,6 +81,22 @@ def measure_gaze(
         by_class=_between(mean[1:], label),
         at_border=float(at_border.mean()) if len(after) else 0.0,
     )
+
+
+def policy_metrics(model: nn.Module, gaze: Gaze | None) -> dict[str, float]:
+    """What the locator has come to, for the epoch's line: how it looks, and how it explores.
+
+    The entropy of a normal distribution is sum_d log(s_d sqrt(2 pi e)), that of a location before it is bounded.
+    """
+    found: dict[str, float] = {}
+    if gaze is not None:
+        found = {"scanpath_dependence": gaze.scanpath_dependence, "at_border": gaze.at_border}
+    for unit in units(model):
+        if isinstance(unit, ReinforceNormal):
+            std = unit.std.detach().expand(2).double()
+            found["policy_std"] = float(std.mean())
+            found["policy_entropy"] = float((std.log() + (math.log(2 * math.pi) + 1) / 2).sum())
+    return found
 
 
 def _between(places: Float[Tensor, "time images 2"], label: Int64[Tensor, " images"]) -> float:

@@ -13,6 +13,7 @@ from saccade.training.epoch import Epoch, Progress
 from saccade.training.evaluate import evaluate
 from saccade.training.files import remove_leftovers, sync_folder, written_aside
 from saccade.training.finite import refuse_weights
+from saccade.training.gaze import policy_metrics
 from saccade.training.interrupt import Interrupts
 from saccade.training.journal import Metrics
 from saccade.training.learner import Learner
@@ -90,6 +91,7 @@ class Run:
             "validation_error": validation.error_rate,
             "best_validation_error": progress.best_error,
             "best_epoch": progress.best_epoch,
+            **policy_metrics(self.learner.result, validation.gaze),
             "seconds": round(progress.seconds, 3),
             "images_per_second": round(images / self.epoch.seconds, 1),
         }
