@@ -151,6 +151,8 @@ class Training:
     """Minutes between two checkpoints inside an epoch, the most that a kill can cost; 0 writes one after every step."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Number format of the matrix products."""
+    compile: Literal["auto", "on", "off"] = "auto"
+    """Fuse the steps by `torch.compile`, a minute at the start; auto: in runs of 10,000 steps, where it can be done."""
     threads: int = 1
     """CPU threads; 1 is fastest on a busy machine."""
     device: str = "auto"

@@ -43,7 +43,8 @@ def window_origin(
     >>> window_origin(torch.tensor([[-1.0, 1.0]]), (28, 20), ((3, 3),))  # centred on the bottom left pixel
     tensor([[[-1, 26]]])
     """
-    travel, pads = _travel(image_size, windows, location.device)
+    table = _travel.__wrapped__ if torch.compiler.is_compiling() else _travel  # which keeps constants by itself
+    travel, pads = table(image_size, windows, location.device)
     position = (location.unsqueeze(-2) + 1) / 2 * travel
     position = position.nan_to_num(0.0)  # a model that diverged should be told so, not read outside its memory
     return torch.minimum(position.clamp(min=0), travel).floor().long() - pads

@@ -105,8 +105,14 @@ class ReinforceNormal(ReinforceUnit):
 
     def sample(self, parameters: Any, generator: Generator | None = None) -> Tensor:
         """u + s * noise."""
+        mean = self._split(parameters)[0]
+        return self.shift(
+            parameters, torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
+        )
+
+    def shift(self, parameters: Any, noise: Tensor) -> Tensor:
+        """u + s * noise, for standard normal noise drawn beforehand."""
         mean, std = self._split(parameters)
-        noise = torch.randn(mean.shape, generator=generator, dtype=mean.dtype, device=mean.device)
         return (mean + std * noise).detach()
 
     def mode(self, parameters: Any) -> Tensor:

@@ -2,15 +2,16 @@
 
 The loop of `RecurrentAttention` in training spends much of its time on bookkeeping: autograd records thirty small
 operations a glimpse and runs them backwards one by one. But nothing that is learned depends on *how* a location was
-found: the draw is detached. So here the scanpath is walked once without recording, every layer's output written to its
-place; then one autograd function, `_Unrolled`, stands for the whole walk and gives the gradients of all its parameters,
-and locator, baseline and classifier are scored once for all steps together.
+found: the draw is detached. So here the scanpath is walked once without recording (`_walk`); then one autograd
+function, `_Unrolled`, stands for the whole walk and gives the gradients of all its parameters (`_retrace`), and
+locator, baseline and classifier are scored once for all steps together (`_score`).
 
-It computes what the loop computes; tests hold the two against each other. It knows the rectified core with the glimpse
-network that `build` makes, and leaves anything else to the loop.
+The three are pure functions of tensors, so that `torch.compile` can fuse what lies between the matrix products. They
+compute what the loop computes; tests hold the two against each other. They know the rectified core with the glimpse
+network that `build` makes, and leave anything else to the loop.
 """
 
-from functools import partial
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -21,19 +22,24 @@ from torch.nn import functional as F
 from saccade.glimpse.network import GlimpseNetwork
 from saccade.glimpse.sensor import SpatialGlimpse
 from saccade.policy.locator import Locator
-from saccade.recurrent.attention import RecurrentAttention, Scene
+from saccade.policy.units import ReinforceNormal
+from saccade.recurrent.attention import RecurrentAttention
 from saccade.recurrent.core import RectifiedCore
+from saccade.recurrent.fused import fused, unchanged
 from saccade.recurrent.rollout import Rollout
+
+Tensors = list[Tensor]
 
 
 def supported(model: RecurrentAttention) -> bool:
     """Whether `unrolled` knows the model: its parts are the ones of the paper, in the widths that they may have."""
-    glimpse: Any = model.glimpse
+    glimpse, locator = (getattr(model, name) for name in ("glimpse", "locator"))
     return (
         model.start == "learned"
         and _is(model.core, RectifiedCore)
         and _is(model.core.activation, nn.ReLU)
-        and _is(model.locator, Locator)
+        and _is(locator, Locator)
+        and _is(locator.unit, ReinforceNormal)
         and _is(glimpse, GlimpseNetwork)
         and _is(glimpse.sensor, SpatialGlimpse)
         and _kinds(glimpse.what) == [nn.Flatten, nn.Linear, nn.ReLU]
@@ -49,115 +55,116 @@ def unrolled(
     num_rollouts: int = 1,
     generator: Generator | None = None,
     dtype: torch.dtype = torch.float32,
+    compiled: bool = False,
 ) -> Rollout:
-    """What `model(image, num_rollouts=..., every_answer=False)` gives, with the products in `dtype`."""
-    locator: Any = model.locator
-    walk = _Walk(model, len(image) * num_rollouts, dtype)
-    scene = model.still(image, model.num_glimpses * num_rollouts)
-    product = partial(torch.autocast, image.device.type, dtype, enabled=dtype != torch.float32)
-    with torch.no_grad(), product():
-        for step in range(model.num_glimpses):
-            walk.step(step, scene, generator)
-    hiddens = _Unrolled.apply(walk, *(parameter for layer in walk.layers for parameter in (layer.weight, layer.bias)))
-    with product():
-        before = F.pad(hiddens[:-1], (0, 0, 0, 0, 1, 0))
-        mean = locator.aim(before.flatten(0, 1))
-        log_probs = locator.unit.log_prob(mean, walk.draws.flatten(0, 1))
-        return Rollout(
-            logits=model.classifier(hiddens[-1:]),
-            locations=walk.locations,
-            log_probs=log_probs.view(walk.locations.shape[:2]),
-            baselines=model.baseline(before),
-            hiddens=hiddens,
-        )
+    """What `model(image, num_rollouts=..., every_answer=False)` gives in training, with the products in `dtype`."""
+    form = fused if compiled else unchanged
+    shape, glimpses = (len(image) * num_rollouts, 2), model.num_glimpses
+    noise = torch.stack([torch.randn(shape, generator=generator, device=image.device) for _ in range(glimpses)])
+    scene = model.still(image, glimpses * num_rollouts).image
+    parts = [parameter for layer in _layers(model) for parameter in (layer.weight, layer.bias)]
+    with torch.no_grad():
+        walk = form(_walk)(model, scene, noise, dtype)
+    hiddens = _Unrolled.apply(form(_retrace), walk, *parts)
+    logits, log_probs, baselines = form(_score)(model, hiddens, walk.draws, dtype)
+    return Rollout(logits, walk.locations, log_probs, baselines, hiddens)
 
 
+@dataclass(frozen=True)
 class _Walk:
-    """What every layer takes in and gives out at every step.
+    """What every layer took in at every step, and what came of it.
 
-    A layer's input is one tensor of what lies side by side, a column of ones for the bias, and zeros up to a round
-    number of columns: so a layer is one product forwards, and its weights and its bias are one product backwards.
+    A layer's input is what lies side by side, a column of ones for the bias, and zeros up to a round number of columns:
+    so a layer is one product forwards, and its weights and its bias are one product backwards.
     """
 
-    def __init__(self, model: RecurrentAttention, batch: int, dtype: torch.dtype) -> None:
-        what, where, join, out, recurrent = self.layers = _layers(model)
-        with torch.no_grad():
-            core_bias = out.bias + recurrent.bias
-            self.weights = [
-                _affine(dtype, what.bias, what.weight),
-                _affine(dtype, where.bias, where.weight),
-                _affine(dtype, join.bias, join.weight),
-                _affine(dtype, core_bias, out.weight, recurrent.weight),
-            ]
-        parts: Any = model
-        self.locator, self.sensor = parts.locator, parts.glimpse.sensor
-        self.split = (what.out_features, out.in_features)
-        time, like = model.num_glimpses, self.weights[0]
+    weights: Tensors
+    """What, where, join and core: weights and bias as one matrix each."""
+    inputs: list[Tensors]
+    """Of each step: patch, place, seen, and state, which is joined and h_{t-1}."""
+    hiddens: Tensor
+    locations: Tensor
+    draws: Tensor
 
-        def room(weight: Tensor, width: int) -> Tensor:
-            inputs = like.new_empty(time, batch, weight.shape[1])
-            inputs[..., width:] = 0
-            inputs[..., width] = 1
-            return inputs
 
-        widths = [what.in_features, where.in_features, join.in_features, out.in_features + recurrent.in_features]
-        self.inputs = [room(weight, width) for weight, width in zip(self.weights, widths, strict=True)]
-        self.widths, self.hidden = widths, like.new_empty(time, batch, recurrent.out_features)
-        self.locations, self.draws = (torch.empty(time, batch, 2, device=like.device) for _ in range(2))
-        self.inputs[3][0, :, self.split[1] : widths[3]] = 0  # h_0
-
-    def step(self, step: int, scene: Scene, generator: Generator | None) -> None:
-        """One turn of the loop."""
-        locator, sensor, (split_seen, split_core) = self.locator, self.sensor, self.split
-        patch, place, seen, state = (inputs[step] for inputs in self.inputs)
-        before = state[:, split_core : self.widths[3]]
-        draw = locator.unit(locator.mean(before).float(), generator)
+def _walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dtype) -> _Walk:
+    """The loop, with its layers as bare products."""
+    parts: Any = model
+    locator, sensor = parts.locator, parts.glimpse.sensor
+    what, where, join, out, recurrent = _layers(model)
+    core = _affine(dtype, out.bias + recurrent.bias, out.weight, recurrent.weight)
+    weights = [*(_affine(dtype, layer.bias, layer.weight) for layer in (what, where, join)), core]
+    hidden = core.new_zeros(noise.shape[1], recurrent.out_features)
+    hiddens, inputs, locations, draws = [], [], [], []
+    for step in range(len(noise)):
+        with torch.autocast(noise.device.type, dtype, enabled=dtype != torch.float32):
+            mean = locator.aim(hidden)
+        draw = locator.unit.shift(mean, noise[step])
         location = locator.place(draw)
-        self.draws[step], self.locations[step], place[:, :2] = draw, location, location
-        patch[:, : self.widths[0]] = sensor(scene(before), location).flatten(1)
-        _rectify(patch @ self.weights[0].t(), seen[:, :split_seen])
-        _rectify(place @ self.weights[1].t(), seen[:, split_seen : self.widths[2]])
-        _rectify(seen @ self.weights[2].t(), state[:, :split_core])
-        hidden = _rectify(state @ self.weights[3].t(), self.hidden[step])
-        if step + 1 < len(self.hidden):
-            self.inputs[3][step + 1, :, split_core : self.widths[3]] = hidden
+        patch = _beside(sensor(scene, location).flatten(1).to(dtype))
+        place = _beside(location.to(dtype))
+        seen = _beside(_rectify(patch @ weights[0].t()), _rectify(place @ weights[1].t()))
+        state = _beside(_rectify(seen @ weights[2].t()), hidden)
+        hidden = _rectify(state @ weights[3].t())
+        for record, value in ((hiddens, hidden), (inputs, [patch, place, seen, state])):
+            record.append(value)
+        locations.append(location)
+        draws.append(draw)
+    return _Walk(weights, inputs, torch.stack(hiddens), torch.stack(locations), torch.stack(draws))
 
-    def gradients(self, sums: list[Tensor]) -> list[Tensor]:
-        """The gradients of the layers' weights and biases, in order, from those of the joined matrices."""
-        what, where, join, core = (
-            (total[:, :width], total[:, width]) for total, width in zip(sums, self.widths, strict=True)
-        )
-        out, recurrent = core[0].split([self.split[1], self.widths[3] - self.split[1]], dim=1)
-        return [*what, *where, *join, out, core[1], recurrent, core[1].clone()]
+
+def _retrace(gradient: Tensor, walk: _Walk, sizes: tuple[int, int, int, int]) -> Tensors:
+    """The gradients of the joined matrices, from that of h_1 .. h_T: the walk backwards."""
+    num_what, num_seen, num_joined, num_state = sizes
+    into_core, into_join = walk.weights[3][:, :num_state], walk.weights[2][:, :num_seen]
+    sums = [torch.zeros_like(weight, dtype=torch.float32) for weight in walk.weights]
+    into_hidden = gradient[-1]
+    for step in reversed(range(len(walk.inputs))):
+        patch, place, seen, state = walk.inputs[step]
+        hidden = _through(into_hidden, walk.hiddens[step])
+        into_state = hidden @ into_core
+        joined = _through(into_state[:, :num_joined], state[:, :num_joined])
+        into_seen = _through(joined @ into_join, seen[:, :num_seen])
+        outers = (into_seen[:, :num_what], into_seen[:, num_what:], joined, hidden)
+        sums = [
+            total + outer.t() @ inner
+            for total, outer, inner in zip(sums, outers, (patch, place, seen, state), strict=True)
+        ]
+        if step:
+            into_hidden = gradient[step - 1] + into_state[:, num_joined:]
+    return sums
 
 
 class _Unrolled(torch.autograd.Function):
     """h_1 .. h_T as a function of the parameters: the values are those of the walk, the gradient runs it backwards."""
 
     @staticmethod
-    def forward(ctx: Any, walk: _Walk, *parameters: Tensor) -> Tensor:
-        ctx.walk = walk
-        return walk.hidden.detach()  # not the very tensor: it would hold the walk, which holds it
+    def forward(ctx: Any, retrace: Any, walk: _Walk, *parameters: Tensor) -> Tensor:
+        ctx.retrace, ctx.walk, ctx.shapes = retrace, walk, [parameter.shape for parameter in parameters[::2]]
+        return walk.hiddens.detach()  # not the very tensor: it would hold the walk, which holds it
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        walk, (gradient,) = ctx.walk, gradients
-        weights, (split_seen, split_core) = walk.weights, walk.split
-        sums = [torch.zeros_like(weight, dtype=torch.float32) for weight in weights]
-        into_hidden = gradient[-1]
-        for step in reversed(range(len(walk.hidden))):
-            patch, place, seen, state = (inputs[step] for inputs in walk.inputs)
-            hidden = _through(into_hidden, walk.hidden[step])
-            into_state = hidden @ weights[3][:, : walk.widths[3]]
-            join = _through(into_state[:, :split_core], state[:, :split_core])
-            into_seen = join @ weights[2][:, : walk.widths[2]]
-            into_seen = _through(into_seen, seen[:, : walk.widths[2]])
-            what, where = into_seen[:, :split_seen], into_seen[:, split_seen:]
-            for total, outer, inner in zip(sums, (what, where, join, hidden), (patch, place, seen, state), strict=True):
-                total.add_(outer.t() @ inner)
-            if step:
-                into_hidden = gradient[step - 1] + into_state[:, split_core:]
-        return (None, *walk.gradients(sums))
+        (num_what, num_patch), (_, num_place), (_, num_seen), (_, num_joined), (_, num_hidden) = ctx.shapes
+        sizes = (num_what, num_seen, num_joined, num_joined + num_hidden)
+        what, where, join, core = ctx.retrace(gradients[0], ctx.walk, sizes)
+        parts = [
+            split
+            for total, width in ((what, num_patch), (where, num_place), (join, num_seen))
+            for split in (total[:, :width], total[:, width])
+        ]
+        out, recurrent, bias = core[:, :num_joined], core[:, num_joined : sizes[3]], core[:, sizes[3]]
+        return (None, None, *parts, out, bias, recurrent, bias.clone())
+
+
+def _score(model: RecurrentAttention, hiddens: Tensor, draws: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
+    """Logits of the last step, log-probabilities and baselines of all."""
+    parts: Any = model
+    with torch.autocast(hiddens.device.type, dtype, enabled=dtype != torch.float32):
+        before = F.pad(hiddens[:-1], (0, 0, 0, 0, 1, 0))  # h_0 = 0
+        mean = parts.locator.aim(before.flatten(0, 1))
+        log_probs = parts.locator.unit.log_prob(mean, draws.flatten(0, 1))
+        return parts.classifier(hiddens[-1:]), log_probs.view(draws.shape[:2]), parts.baseline(before)
 
 
 def _layers(model: RecurrentAttention) -> list[nn.Linear]:
@@ -172,21 +179,30 @@ def _affine(dtype: torch.dtype, bias: Tensor, *weights: Tensor) -> Tensor:
     return F.pad(matrix, (0, -matrix.shape[1] % 32)).to(dtype)
 
 
+def _beside(*values: Tensor) -> Tensor:
+    """Values side by side, a column of ones, and zeros up to a multiple of 32 columns."""
+    width = sum(value.shape[1] for value in values)
+    ones = F.pad(values[0].new_ones(len(values[0]), 1), (0, -(width + 1) % 32))
+    return torch.cat([*values, ones], dim=1)
+
+
 def _whole(value: Tensor) -> Tensor:
     """The bits as whole numbers, on which comparing with 0 is fast and means the same, but for -0."""
     return value.view(torch.int16 if value.element_size() == 2 else torch.int32)
 
 
-def _rectify(value: Tensor, place: Tensor) -> Tensor:
-    """max(value, 0), written to its place."""
-    torch.clamp_min(_whole(value), 0, out=_whole(place))
-    return place
+def _rectify(value: Tensor) -> Tensor:
+    """max(value, 0)."""
+    if torch.compiler.is_compiling():
+        return value.relu()
+    return _whole(value).clamp_min_(0).view(value.dtype)
 
 
 def _through(gradient: Tensor, output: Tensor) -> Tensor:
     """The gradient before a ReLU, given its output: itself where the output is above 0, else 0."""
-    passed = torch.ops.aten.threshold_backward(_whole(gradient), _whole(output), 0)
-    return passed.view(gradient.dtype)
+    if torch.compiler.is_compiling():
+        return torch.where(output > 0, gradient, 0)
+    return torch.ops.aten.threshold_backward(_whole(gradient), _whole(output), 0).view(gradient.dtype)
 
 
 def _is(part: Any, kind: type[nn.Module]) -> bool:

@@ -7,11 +7,13 @@ from pathlib import Path
 import torch
 
 from saccade.config import Config, Training
+from saccade.data.batches import num_batches
 from saccade.settings import read
 from saccade.training.check import check, choose_device
 from saccade.training.epoch import Listener, Progress
 from saccade.training.evaluate import Evaluation, evaluate
 from saccade.training.files import make_folder, written_aside
+from saccade.training.fusion import choose_fusion
 from saccade.training.interrupt import Interrupts
 from saccade.training.learner import make_learner
 from saccade.training.lock import locked
@@ -81,6 +83,8 @@ def fit(
     device = choose_device(config.training.device)
     scenes = load_scenes(config.data, device)
     config = resolve(config, scenes)
+    steps = num_batches(scenes.train, config.training.batch_size, scenes=config.data.scenes) * config.training.epochs
+    config = choose_fusion(config, steps, device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derive(config.training.seed, "parameters"))
         run = Run(folder, make_learner(config, device), scenes)

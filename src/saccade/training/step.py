@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from saccade.data.batches import Batch
+from saccade.recurrent.fused import fused
 from saccade.recurrent.rollout import Rollout
 from saccade.recurrent.unrolled import supported, unrolled
 from saccade.reward.criterion import Losses
@@ -20,7 +21,8 @@ def train_step(learner: Learner, batch: Batch, generator: Generator) -> tuple[Lo
     """
     training, model = learner.config.training, learner.model
     rollout = roll_out(learner, batch.image, generator)
-    losses = learner.criterion(rollout, batch.label)
+    criterion = fused(learner.criterion) if training.compile == "on" else learner.criterion
+    losses = criterion(rollout, batch.label)
     learner.optimizer.zero_grad()
     losses.total.backward()
     norm = nn.utils.clip_grad_norm_(model.parameters(), training.gradient_cut or math.inf)
@@ -40,7 +42,14 @@ def roll_out(learner: Learner, image: Tensor, generator: Generator) -> Rollout:
     training, model = learner.config.training, learner.model
     dtype = torch.bfloat16 if training.precision == "bf16" else torch.float32
     if supported(model):
-        return unrolled(model, image, num_rollouts=training.num_rollouts, generator=generator, dtype=dtype)
+        return unrolled(
+            model,
+            image,
+            num_rollouts=training.num_rollouts,
+            generator=generator,
+            dtype=dtype,
+            compiled=training.compile == "on",
+        )
     with torch.autocast(image.device.type, dtype, enabled=dtype != torch.float32):
         return model(image, num_rollouts=training.num_rollouts, every_answer=False, generator=generator)
 

@@ -1,0 +1,33 @@
+"""Run in a process of its own, since the checker of shapes in the tests and `torch.compile` exclude each other.
+
+Prints the greatest relative differences between compiled and plain steps: loss, gradients, and locations.
+"""
+
+import json
+
+import torch
+
+from saccade.config import Model
+from saccade.recurrent.fused import fused
+from saccade.recurrent.unrolled import unrolled
+from saccade.reward.criterion import HybridLoss
+from saccade.training.build import build
+
+torch.manual_seed(0)
+model = build(
+    Model(image=(1, 20, 16), classes=("a", "b", "c"), num_glimpses=2, depth=2, dropout=0.5, locator_width=8)
+).train()
+image, label = torch.randint(0, 256, (8, 1, 20, 16), dtype=torch.uint8), torch.randint(0, 3, (8,))
+found = []
+for compiled in (False, True):
+    torch.manual_seed(1)  # dropout draws from the global generator
+    draws = torch.Generator().manual_seed(2)
+    rollout = unrolled(model, image, num_rollouts=2, generator=draws, compiled=compiled)
+    criterion = HybridLoss()
+    losses = (fused(criterion) if compiled else criterion)(rollout, label)
+    model.zero_grad()
+    losses.total.backward()
+    gradient = torch.cat([parameter.grad.flatten() for parameter in model.parameters() if parameter.grad is not None])
+    found.append({"loss": losses.total.detach(), "gradient": gradient, "locations": rollout.locations})
+plain, compiled = found
+print(json.dumps({name: ((compiled[name] - plain[name]).norm() / plain[name].norm()).item() for name in plain}))
