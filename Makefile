@@ -3,10 +3,11 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test style types check tree docs clean
+.PHONY: help demo test style types check torture tree docs clean
 help:
 	@echo "make demo    install into .venv, train on real handwritten digits, show where the model looks"
 	@echo "make test    install into .venv, then style, types and tests"
+	@echo "make torture kill, starve and corrupt runs for half an hour; writes the figures of docs/reliability.md"
 	@echo "make tree    rewrite the tree in README.md from the first line of each file"
 	@echo "make docs    build the documentation into site"
 	@echo "make clean   remove .venv and what the checks left; runs stay"
@@ -25,6 +26,10 @@ types: .venv/installed-dev
 
 check: .venv/installed-dev
 	$(BIN)/pytest -n 2
+
+torture: .venv/installed-dev
+	$(BIN)/pytest tests/torture -m "torture or not torture"
+	$(BIN)/python docs/figures.py
 
 tree: .venv/installed-dev
 	$(BIN)/python docs/tree.py

@@ -120,9 +120,7 @@ def test_a_run_stops_in_the_step_that_is_not_finite_and_names_it(tmp_path: Path,
             heard.append(step)
 
     poison(3, value=value, where=where)
-    with pytest.raises(
-        ValueError, match=r"Found a loss of .* in step 3\. .* is whole: `resume` with"
-    ):
+    with pytest.raises(ValueError, match=r"Found a loss of .* in step 3\. .* is whole: `resume` with"):
         fit(tiny(), tmp_path, listener=Ear())
     assert heard == [1, 2]
 

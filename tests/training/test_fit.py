@@ -11,6 +11,7 @@ from saccade import evaluate, fit, from_pretrained
 from saccade.data.records import Dataset, InMemory
 from saccade.data.sources import load
 from saccade.training.epoch import Listener
+from saccade.training.run import Run
 from saccade.training.schedule import learning_rate
 from training.tiny import Interrupt, metrics, outcome, tiny
 
@@ -66,6 +67,43 @@ def test_bug_15_an_interrupted_run_goes_on_bit_for_bit(tmp_path, settings: dict)
     assert outcome(parts) == outcome(tmp_path / "whole")
     assert resumed.test.wrong == whole.test.wrong
     assert resumed.progress.epoch == whole.progress.epoch == (2 if "patience" in settings else 3)
+
+
+@pytest.mark.parametrize("settings", STATEFUL.values(), ids=STATEFUL)
+def test_a_run_goes_on_bit_for_bit_after_any_step(tmp_path, settings: dict):
+    """Stopped after each step of each epoch, just before it would be saved: from the step before, if it was saved."""
+    config = tiny(**{"epochs": 2, "scenes": 96, "checkpoint_minutes": 0.0} | settings)
+    fit(config, tmp_path / "whole")
+    heard: list[tuple[int, int]] = []
+    for at in [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]:
+        with pytest.raises(KeyboardInterrupt):
+            fit(config, tmp_path / "parts", resume=bool(heard), listener=Interrupt(*at, heard))
+    fit(config, tmp_path / "parts", resume=True, listener=Interrupt(0, 0, heard))
+    assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
+    assert heard == [(1, 1), (1, 1), (1, 2), (1, 2), (1, 3), (1, 3), (2, 1), (2, 1), (2, 2), (2, 2), (2, 3), (2, 3)]
+
+
+def test_checkpoints_inside_an_epoch_come_when_their_time_has_come(tmp_path, monkeypatch):
+    """Each takes a second here: none, then one in every step, then one in every other."""
+    now = [0.0]
+    saved: list[int] = []
+    monkeypatch.setattr("saccade.training.run.time.monotonic", lambda: now.__setitem__(0, now[0] + 1) or now[0])
+    monkeypatch.setattr(Run, "save", lambda run: saved.append(run.progress.step) or setattr(run, "saved", now[0]))
+    for minutes in (1.0, 0.0, 2 / 60):
+        fit(tiny(epochs=1, checkpoint_minutes=minutes), tmp_path, overwrite=True)
+    assert saved == [0, 4, 0, 1, 2, 3, 4, 4, 0, 2, 4, 4]
+
+
+@pytest.mark.parametrize("changes", [{"seed": 1}, {"batch_size": 16}])
+def test_inside_an_epoch_seed_and_size_of_batches_stay(tmp_path, changes: dict):
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny(checkpoint_minutes=0.0), tmp_path, listener=Interrupt(1, step=2))
+    before = {file: file.read_bytes() for file in tmp_path.iterdir()}
+    with pytest.raises(ValueError, match=r"stopped inside an epoch should keep its `seed` and `batch_size`\."):
+        fit(tiny(**changes), tmp_path, resume=True)
+    assert before == {file: file.read_bytes() for file in tmp_path.iterdir()}
+    fit(tiny(epochs=1, learning_rate=1e-2), tmp_path, resume=True)  # others may change
+    fit(tiny(epochs=2, **changes), tmp_path, resume=True)  # and between two epochs these too
 
 
 def test_a_run_stopped_in_its_first_epoch_can_be_resumed(tmp_path):

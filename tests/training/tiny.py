@@ -79,10 +79,11 @@ def _plain(state: Any) -> Any:
 class Interrupt(Listener):
     """Presses Ctrl-C after a step of an epoch, or (step 0) after the epoch."""
 
-    def __init__(self, epoch: int, step: int = 0) -> None:
-        self.at = (epoch, step)
+    def __init__(self, epoch: int, step: int = 0, heard: list[tuple[int, int]] | None = None) -> None:
+        self.at, self.heard = (epoch, step), [] if heard is None else heard
 
     def on_step(self, epoch: int, step: int) -> None:
+        self.heard.append((epoch, step))
         if (epoch, step) == self.at:
             raise KeyboardInterrupt
 

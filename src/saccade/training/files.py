@@ -20,7 +20,7 @@ def aside(path: Path, keep: Path | None = None) -> Iterator[Path]:
     """
     beside = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        with _naming(path):
+        with naming(path):
             yield beside
             if keep and path.exists():
                 os.replace(path, keep)
@@ -37,13 +37,13 @@ def written_aside(path: Path, keep: Path | None = None) -> Iterator[io.BytesIO]:
     yield content
     with aside(path, keep) as beside:
         _write(beside, content.getbuffer(), os.O_TRUNC)
-    with _naming(path):
+    with naming(path):
         sync_folder(path.parent)
 
 
 def append(path: Path, content: bytes) -> None:
     """Add to the end of a file, and see it to the disk."""
-    with _naming(path):
+    with naming(path):
         new = not path.exists()
         _write(path, content, os.O_APPEND)
         if new:
@@ -62,11 +62,12 @@ def sync_folder(folder: Path) -> None:
     """See the names in a folder to the disk: a file that was put in its place stays there."""
     if os.name == "nt":
         return  # Windows opens no folders
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    with naming(folder):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def remove_leftovers(folder: Path, *names: str) -> None:
@@ -89,7 +90,7 @@ def _write(path: Path, content: bytes | memoryview, flags: int) -> None:
 
 
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """An error of the disk names the file: a full disk does not by itself."""
     try:
         yield

@@ -31,16 +31,17 @@ class Learner:
         return self.model if self.averaged is None else cast(Attention, self.averaged.module)
 
     def state_dict(self) -> dict[str, object]:
-        """All that learning has changed."""
-        parts = {"model": self.model, "optimizer": self.optimizer, "averaged": self.averaged, "best": self.best}
-        return {name: part.state_dict() for name, part in parts.items() if part is not None}
+        """All that learning has changed; the optimizer's settings are those of the config, and of the next step."""
+        parts = {"model": self.model, "averaged": self.averaged, "best": self.best}
+        states = {name: part.state_dict() for name, part in parts.items() if part is not None}
+        return {**states, "optimizer": self.optimizer.state_dict()["state"]}
 
     def load_state_dict(self, state: dict[str, dict[str, object]]) -> None:
-        """Go on from there; the optimizer's settings remain those of the config."""
+        """Go on from there."""
         self.model.load_state_dict(state["model"])
         self.best.load_state_dict(state["best"])
         settings = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({**state["optimizer"], "param_groups": settings})
+        self.optimizer.load_state_dict({"state": state["optimizer"], "param_groups": settings})
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
 

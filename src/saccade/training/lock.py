@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from saccade.training.files import naming
+
 NAME = ".lock"
 UNSUPPORTED = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP}
 
@@ -21,7 +23,8 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         ValueError: if another process holds it.
     """
-    descriptor = _take(folder / NAME)
+    with naming(folder / NAME):
+        descriptor = _take(folder / NAME)
     try:
         yield
     finally:

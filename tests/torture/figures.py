@@ -1,0 +1,30 @@
+"""The figures of a torture: each test notes what it tried, and a full run writes them down for docs/reliability.md."""
+
+import json
+import platform
+import time
+from pathlib import Path
+
+import pytest
+
+RESULTS = Path(__file__).parents[2] / "results" / "torture"
+NOTES = pytest.StashKey[dict[str, dict[str, float]]]()
+
+
+def note(request: pytest.FixtureRequest, what: str, count: float) -> None:
+    """Add to a figure of the page, under the name of the test's file; figures of the same name add up."""
+    notes = request.config.stash.setdefault(NOTES, {})
+    figures = notes.setdefault(Path(request.node.path).stem.removeprefix("test_"), {})
+    figures[what] = figures.get(what, 0) + count
+
+
+def write(config: pytest.Config) -> None:
+    """Keep the figures of a full run, a file for each file of tests."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    for name, figures in config.stash.get(NOTES, {}).items():
+        facts = {
+            "figures": figures,
+            "date": time.strftime("%Y-%m-%d", time.gmtime()),
+            "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        }
+        (RESULTS / f"{name}.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
