@@ -1,8 +1,10 @@
 """`saccade train`: the recipe and the flags make a config, `fit` trains it, and the end says what to try next."""
 
+import os
 import re
 import shlex
 import signal
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -59,15 +61,18 @@ def train(
     from saccade.cli.progress import EpochLines
     from saccade.training.fit import fit
     from saccade.training.interrupt import Stopped, Terminated
+    from saccade.training.launch import rank
 
     config = Config(data=data, model=model, loss=loss, training=training)
     try:
-        with Terminated(), EpochLines() as listener:
+        with Terminated(), nullcontext() if rank() else EpochLines() as listener:
             summary = fit(config, folder, resume=resume, overwrite=overwrite, listener=listener)
     except KeyboardInterrupt as stop:
-        _say_how_to_go_on(folder)
+        if not rank():
+            _say_how_to_go_on(folder)
         return 128 + (stop.signal if isinstance(stop, Stopped) else signal.SIGINT)
-    _say_what_came_of_it(summary)
+    if not rank():
+        _say_what_came_of_it(summary)
     return 0
 
 
@@ -75,6 +80,8 @@ def _check_folder(folder: Path, resume: bool, overwrite: bool) -> None:
     """Refuse to write over a run, before anything heavy begins."""
     if resume and overwrite:
         raise ValueError("Either `--resume` or `--overwrite` should be given. Found both.")
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        return  # the first process may have begun already, or go on where it died: `fit` knows
     if (folder / "config.json").exists() and not (resume or overwrite):
         raise ValueError(
             f"`--run` should be a new folder. Found a run in `{folder}`: "

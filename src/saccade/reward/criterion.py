@@ -192,6 +192,7 @@ class HybridLoss(nn.Module):
             raise ValueError(f"`baseline` should be one of {', '.join(map(repr, BASELINES))}. Found {baseline!r}.")
         self.baseline, self.reward_scale, self.label_smoothing = baseline, reward_scale, label_smoothing
         self.policy_weight, self.baseline_weight = policy_weight, baseline_weight
+        self.batch_mean = batch_mean  # of the whole batch: where processes share one, another takes its place
 
     def forward(self, rollout: Rollout, label: Int64[Tensor, " images"]) -> Losses:
         """The losses of a rollout of these images (M times as many answers as labels means M rollouts)."""
@@ -211,7 +212,8 @@ class HybridLoss(nn.Module):
     def _advantage(self, reward: Tensor, baselines: Tensor) -> Float[Tensor, "*time batch"]:
         if self.baseline == "learned":
             return learned(reward, baselines)
-        return {"none": torch.flatten, "batch-mean": batch_mean, "leave-one-out": leave_one_out}[self.baseline](reward)
+        means = {"none": torch.flatten, "batch-mean": self.batch_mean, "leave-one-out": leave_one_out}
+        return means[self.baseline](reward)
 
     def _baseline_loss(self, baselines: Tensor, reward: Tensor) -> Float[Tensor, ""]:
         if self.baseline != "learned":

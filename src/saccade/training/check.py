@@ -5,6 +5,7 @@ import math
 import torch
 
 from saccade.config import Config
+from saccade.training.launch import local_rank
 
 AT_LEAST = {
     ("epochs", "batch_size", "num_rollouts", "threads"): 1,
@@ -16,13 +17,14 @@ MOST_THREADS = 1024
 
 
 def choose_device(device: str) -> torch.device:
-    """The device that a setting names.
+    """The device that a setting names; `auto` gives each process of a machine a GPU of its own.
 
     Raises:
         ValueError: if there is no such device.
     """
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = f"cuda:{local_rank()}" if local_rank() else "cuda"
+        device = device if torch.cuda.is_available() else "cpu"
     try:
         if torch.device(device).type not in ("cpu", "cuda"):
             raise RuntimeError("no device to train on")

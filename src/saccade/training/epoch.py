@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from saccade.config import Config
 from saccade.data.batches import along, epoch_order, num_batches
+from saccade.reward.criterion import Losses
 from saccade.training.finite import Watch, refuse
 from saccade.training.journal import Metrics
 from saccade.training.learner import Learner
@@ -68,15 +69,21 @@ class Epoch:
         """Take the steps that are left, and yield the number of each once it is done."""
         began = time.perf_counter() - self.seconds
         self.learner.model.train()
-        for batch in along(self.batches[self.done :], self.scenes.train, self.draws["scenes"], self.scenes.canvas):
+        for index in self.batches[self.done :]:
             for group in self.learner.optimizer.param_groups:
                 group["lr"] = self._learning_rate(self.progress.step)
-            losses, norm, skipped = train_step(self.learner, batch, self.draws["locations"])
+            losses, norm, skipped = self._step(index)
             self.progress.step += 1
             self.done += 1
             self._take_down(torch.stack([*(value.detach() for value in vars(losses).values()), norm]), skipped)
             self.seconds = time.perf_counter() - began
             yield self.done
+
+    def _step(self, index: Int64[Tensor, " batch"]) -> tuple[Losses, Tensor, Tensor]:
+        """One step on these images, of which this rank takes its part."""
+        with self.learner.ranks.share(len(index)) as part:
+            mine = along([index[part]], self.scenes.train, self.draws["scenes"], self.scenes.canvas)
+            return train_step(self.learner, next(mine), self.draws["locations"])
 
     def _take_down(self, values: Float[Tensor, "6"], skipped: Float[Tensor, ""]) -> None:
         """Add what a step found to the sums, unless it was skipped."""

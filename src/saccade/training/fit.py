@@ -1,6 +1,8 @@
 """A run from start to end: epochs of steps, validation, journal and checkpoints; then one look at the test set."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from saccade.training.evaluate import Evaluation, evaluate
 from saccade.training.files import make_folder, written_aside
 from saccade.training.fusion import choose_fusion
 from saccade.training.interrupt import Interrupts
+from saccade.training.launch import join, restarted
 from saccade.training.learner import make_learner
 from saccade.training.lock import locked
 from saccade.training.pretrained import from_pretrained
@@ -50,7 +53,8 @@ def fit(
     The folder holds config.json, metrics.jsonl (a line an epoch), last.pt and previous.pt (to resume from), best/ (the
     model with the least validation error, see `from_pretrained`) and, at the end, test.json. The model is chosen by
     validation error; the test set is looked at once, after training. On a CPU a run is bit for bit the same every time,
-    however often it was stopped and resumed.
+    however often it was stopped and resumed. Processes that torchrun started train it together, each with its share of
+    every batch; the first writes, and tells the listener.
 
     Args:
         config: the settings.
@@ -72,33 +76,53 @@ def fit(
         >>> sorted(file.name for file in summary.folder.iterdir())
         ['best', 'config.json', 'last.pt', 'metrics.jsonl', 'previous.pt', 'test.json']
     """
-    listener = listener or Listener()
+    folder, training = Path(folder), config.training
     check(config)
-    folder = Path(folder)
+    torch.set_num_threads(training.threads)
+    device = choose_device(training.device)
+    ranks = join(device)
+    resume = bool(ranks.agree(ranks.first and _goes_on(folder, config, resume, overwrite)))
+    scenes = load_scenes(config.data, device)
+    config = resolve(config, scenes)
+    steps = num_batches(scenes.train, training.batch_size, scenes=config.data.scenes) * training.epochs
+    config = choose_fusion(config, steps, device, ranks.size)
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(derive(training.seed, "parameters"))
+        run = Run(folder, make_learner(config, device, ranks), scenes)
+        with _held(folder) if ranks.first else nullcontext():
+            if resume:
+                run.resume()
+            else:
+                if ranks.first:
+                    _check_new(folder, overwrite)  # again: another process may have begun one here, and be done
+                run.begin()
+            _train(run, listener if listener and ranks.first else Listener())
+            test = evaluate(from_pretrained(folder / BEST, device) if ranks.first else run.learner.best, scenes.test)
+            if ranks.first:
+                _write_test(folder / TEST, test)
+    return Summary(folder, config, run.progress, test)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """The folder, made and locked."""
+    make_folder(folder)
+    with locked(folder):
+        yield
+
+
+def _goes_on(folder: Path, config: Config, resume: bool, overwrite: bool) -> bool:
+    """Whether to go on with the folder's run: as asked, or because this process replaces one that died."""
+    if restarted() and (folder / CONFIG).is_file():
+        before = read(folder / CONFIG)
+        model = replace(config.model, image=before.model.image, classes=before.model.classes)
+        training = replace(config.training, compile=before.training.compile)
+        resume = resume or replace(config, model=model, training=training) == before
     if resume:
         _check_resume(folder, config)
     else:
         _check_new(folder, overwrite)
-    torch.set_num_threads(config.training.threads)
-    device = choose_device(config.training.device)
-    scenes = load_scenes(config.data, device)
-    config = resolve(config, scenes)
-    steps = num_batches(scenes.train, config.training.batch_size, scenes=config.data.scenes) * config.training.epochs
-    config = choose_fusion(config, steps, device)
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(derive(config.training.seed, "parameters"))
-        run = Run(folder, make_learner(config, device), scenes)
-        make_folder(folder)
-        with locked(folder):
-            if resume:
-                run.resume()
-            else:
-                _check_new(folder, overwrite)  # again: another process may have begun one here, and be done
-                run.begin()
-            _train(run, listener)
-            test = evaluate(from_pretrained(folder / BEST, device), scenes.test)
-            _write_test(folder / TEST, test)
-    return Summary(folder, config, run.progress, test)
+    return resume
 
 
 def _check_new(folder: Path, overwrite: bool) -> None:
@@ -128,7 +152,7 @@ def _train(run: Run, listener: Listener) -> None:
     """All epochs that are left; a signal is obeyed between two steps, once all is saved."""
     progress, training = run.progress, run.learner.config.training
     listener.on_start(run.learner.config, progress.epoch, len(run.epoch.batches))
-    with Interrupts() as stop:
+    with Interrupts(run.ranks.agree) as stop:
         while progress.epoch < training.epochs and not _out_of_patience(progress, training):
             for step in run.epoch.run():
                 listener.on_step(progress.epoch + 1, step)

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -20,11 +21,13 @@ class Stopped(KeyboardInterrupt):
 class Interrupts:
     """Within the block, the first signal is only noted; a later Ctrl-C is obeyed at once.
 
+    Where several processes train together, `agree` gives them the greatest of the signals that each has noted.
     Outside the main thread Python hears no signals, and what is ignored (as under `nohup`) stays ignored.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, agree: Callable[[int], int] = int) -> None:
         self.noted = 0
+        self._agree = agree
         self._when = 0.0
         self._before: dict[int, object] = {}
 
@@ -38,9 +41,11 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)  # pyright: ignore[reportArgumentType]
 
-    def obey(self) -> None:
-        """Stop here, if a signal was noted."""
+    def obey(self, first: Callable[[], object] = int) -> None:
+        """Stop here, if a signal was noted; do something `first`."""
+        self.noted = self._agree(self.noted)
         if self.noted:
+            first()
             raise Stopped(self.noted)
 
     def _note(self, number: int, frame: FrameType | None) -> None:

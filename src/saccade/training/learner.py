@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from saccade.config import Config, Training
 from saccade.reward.criterion import HybridLoss
 from saccade.training.build import Attention, build, build_loss
+from saccade.training.distributed import ALONE, Ranks
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class Learner:
     averaged: AveragedModel | None
     best: Attention
     """A copy of the result as it was when its validation error was least."""
+    ranks: Ranks = ALONE
+    """The processes that learn together."""
 
     @property
     def result(self) -> Attention:
@@ -50,13 +53,15 @@ class Learner:
         self.best.load_state_dict(self.result.state_dict())
 
 
-def make_learner(config: Config, device: torch.device) -> Learner:
+def make_learner(config: Config, device: torch.device, ranks: Ranks = ALONE) -> Learner:
     """A learner before its first step, with parameters from torch's global generator."""
     training = config.training
     model = build(config).to(device)
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(training.ema)) if training.ema else None
     best, criterion = copy.deepcopy(model), build_loss(config.loss, config.model)
-    return Learner(config, model, criterion, _optimizer(model, training), averaged, best)
+    if ranks.size > 1:
+        criterion.batch_mean = ranks.batch_mean
+    return Learner(config, model, criterion, _optimizer(model, training), averaged, best, ranks)
 
 
 def _optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:

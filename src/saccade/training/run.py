@@ -30,13 +30,15 @@ class Run:
     """
 
     def __init__(self, folder: Path, learner: Learner, scenes: Scenes) -> None:
-        self.folder, self.learner, self.scenes = folder, learner, scenes
+        self.folder, self.learner, self.scenes, self.ranks = folder, learner, scenes, learner.ranks
         self.progress = Progress()
         self.epoch = Epoch(learner, scenes, self.progress)
         self.saved = time.monotonic()
 
     def begin(self) -> None:
         """Lay the folder: a run that is stopped in its first step can be resumed too."""
+        if not self.ranks.first:
+            return
         (self.folder / CONFIG).unlink(missing_ok=True)  # first: without it, what is in the folder is no run
         sync_folder(self.folder)
         for name in (METRICS, TEST, LAST, BEFORE):
@@ -52,7 +54,7 @@ class Run:
         Raises:
             FileNotFoundError, ValueError: if there is no whole checkpoint of this model.
         """
-        state = load_checkpoint(self.folder)
+        state = self.ranks.from_first(lambda: load_checkpoint(self.folder))
         try:
             self._load_state_dict(state)
         except (KeyError, TypeError, RuntimeError, AttributeError) as error:
@@ -60,6 +62,8 @@ class Run:
                 f"`{self.folder / LAST}` should be a checkpoint of the model in `{CONFIG}` beside it. "
                 f"Found one of another model ({type(error).__name__})."
             ) from None
+        if not self.ranks.first:
+            return
         self._clear()
         journal.keep(self.folder / METRICS, self.progress.epoch)
         (self.folder / TEST).unlink(missing_ok=True)
@@ -68,9 +72,9 @@ class Run:
 
     def after_step(self, stop: Interrupts) -> None:
         """Save where the time has come, or a signal; then obey the signal."""
-        if stop.noted or time.monotonic() - self.saved >= 60 * self.learner.config.training.checkpoint_minutes:
+        if time.monotonic() - self.saved >= 60 * self.learner.config.training.checkpoint_minutes:
             self.save()
-        stop.obey()
+        stop.obey(first=self.save)
 
     def end_epoch(self) -> Metrics:
         """Validate, write the epoch's line, keep the model if it is the best, and save."""
@@ -96,9 +100,10 @@ class Run:
             "images_per_second": round(images / self.epoch.seconds, 1),
         }
         self.epoch = Epoch(self.learner, self.scenes, progress)
-        journal.append(self.folder / METRICS, metrics)
+        if self.ranks.first:
+            journal.append(self.folder / METRICS, metrics)
         self.save()
-        if better:
+        if better and self.ranks.first:
             self._write_best()
         return metrics
 
@@ -111,7 +116,8 @@ class Run:
             "epoch": self.epoch.state_dict(),
             "learner": self.learner.state_dict(),
         }
-        save_checkpoint(self.folder, state)
+        if self.ranks.first:
+            save_checkpoint(self.folder, state)
         self.saved = time.monotonic()
 
     def _load_state_dict(self, state: dict[str, Any]) -> None:
@@ -121,13 +127,18 @@ class Run:
         self.epoch = Epoch(self.learner, self.scenes, self.progress)
         if not state["epoch"]["done"]:
             return  # it begins here: another seed or size of batches may be chosen
+        if self.ranks.first:
+            self._check_same_epoch()
+        self.epoch.load_state_dict(state["epoch"])
+
+    def _check_same_epoch(self) -> None:
+        """An epoch that is under way deals out what it began with."""
         now, then = self.learner.config.training, read(self.folder / CONFIG).training
         if (now.seed, now.batch_size) != (then.seed, then.batch_size):
             raise ValueError(
                 "A run that stopped inside an epoch should keep its `seed` and `batch_size`. "
                 f"Found others than in `{self.folder / CONFIG}`."
             )
-        self.epoch.load_state_dict(state["epoch"])
 
     def _write_best(self) -> None:
         """best/ as the checkpoint has it."""

@@ -25,6 +25,7 @@ def train_step(learner: Learner, batch: Batch, generator: Generator) -> tuple[Lo
     losses = criterion(rollout, batch.label)
     learner.optimizer.zero_grad()
     losses.total.backward()
+    losses = learner.ranks.average(model, losses, len(batch.label))
     norm = nn.utils.clip_grad_norm_(model.parameters(), training.gradient_cut or math.inf)
     # Fused optimizers leave everything as it is where this is 1, so that a GPU need not be asked.
     skipped = broken(losses.total, norm)

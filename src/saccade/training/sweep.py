@@ -103,7 +103,8 @@ def _check_same(run: Run) -> None:
         return
     before = settings.read(run.folder / CONFIG)
     model = replace(run.config.model, image=before.model.image, classes=before.model.classes)
-    if replace(run.config, model=model) != before:
+    training = replace(run.config.training, compile=before.training.compile)
+    if replace(run.config, model=model, training=training) != before:
         raise ValueError(
             f"A sweep's folder should hold runs of this sweep only. Found other settings in `{run.folder / CONFIG}`: "
             "choose another folder (`--run FOLDER`)."

@@ -1,0 +1,62 @@
+"""What torchrun runs in the tests: every recipe of a folder in turn, and the weights' hash on every rank.
+
+    torchrun --standalone --nproc-per-node 2 tests/training/ranks.py FOLDER [RANK STEP]
+
+In its first life, process RANK kills itself in step STEP.
+"""
+
+import hashlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import saccade.training.epoch
+import saccade.training.fit
+from saccade import fit, settings
+from saccade.training.interrupt import Stopped
+from saccade.training.launch import rank, restarted
+from saccade.training.learner import Learner, make_learner
+from saccade.training.step import train_step
+
+
+def digest(learner: Learner) -> str:
+    """A hash of every bit of the weights and of the optimizer's state."""
+    hashed = hashlib.sha256()
+    for parameter in learner.model.parameters():
+        for tensor in (parameter, *learner.optimizer.state[parameter].values()):
+            hashed.update(tensor.detach().numpy().tobytes())
+    return hashed.hexdigest()
+
+
+def main(folder: Path, who: int = -1, when: int = 0) -> int:
+    """Train all that is there."""
+    learners: list[Learner] = []
+
+    def watched(*arguments: Any) -> Learner:
+        learners.append(make_learner(*arguments))
+        return learners[-1]
+
+    def mortal(learner: Learner, *arguments: Any) -> Any:
+        done = train_step(learner, *arguments)
+        steps[0] += 1
+        if not restarted() and (rank(), steps[0]) == (who, when):
+            os.kill(os.getpid(), signal.SIGKILL)
+        return done
+
+    steps = [0]
+    saccade.training.fit.make_learner = watched
+    saccade.training.epoch.train_step = mortal
+    for path in sorted(folder.glob("*.toml")):
+        run = folder / path.stem
+        try:
+            fit(settings.read(path), run, resume=(run / "config.json").exists() and not restarted())
+        except Stopped as stop:
+            return 128 + stop.signal
+        (folder / f"{path.stem}.{rank()}.hash").write_text(digest(learners[-1]))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), *map(int, sys.argv[2:])))
