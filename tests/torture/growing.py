@@ -11,6 +11,7 @@ import statistics
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -47,7 +48,7 @@ class Meter(Listener):
         self.last = time.process_time()
 
 
-def run(folder: Path, steps: int) -> dict[str, list[float]]:
+def run(folder: Path, steps: int) -> dict[str, Any]:
     """Train and measure."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from training.tiny import tiny

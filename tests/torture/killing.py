@@ -147,7 +147,8 @@ def run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
     from training.tiny import outcome
 
     torch.set_num_threads(1)
-    draw, found = random.Random(seed), dict.fromkeys(("told", "stopped", "lost_by_signal", "lost_steps", "runs"), 0)
+    draw = random.Random(seed)
+    found: dict[str, Any] = dict.fromkeys(("told", "stopped", "lost_by_signal", "lost_steps", "runs"), 0)
     found |= {"lost_seconds": 0.0, "kills": {number.name: 0 for number in SIGNALS}}
     whole: dict[str, Any] = {}
     while sum(found["kills"].values()) < kills:

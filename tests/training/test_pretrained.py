@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from saccade import build, fit, from_pretrained, save_pretrained
 from saccade.training.files import aside
+from torture.disk import Disk, Killed, kill
 from training.tiny import tiny, tiny_model
 
 
@@ -57,6 +58,24 @@ def test_loading_leaves_torchs_global_generator_as_it_was(tmp_path):
     before = torch.get_rng_state()
     from_pretrained(tmp_path)
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("changes", [{}, {"std": 0.4}], ids=["same", "other"])
+def test_a_kill_at_any_call_leaves_one_model_or_none(tmp_path: Path, changes: dict):
+    """Never the weights of one with the settings of another, though their shapes agree; the same is never gone."""
+    before, after = build(tiny_model()), build(tiny_model(**changes))
+    with Disk(save_pretrained(before, tmp_path / "count")) as disk:
+        save_pretrained(after, tmp_path / "count")
+    for at in range(1, disk.count + 1):
+        folder = save_pretrained(before, tmp_path / f"{at}")
+        with Disk(folder, kill(at)), pytest.raises(Killed):
+            save_pretrained(after, folder)
+        if changes and not (folder / "model.safetensors").exists():
+            continue
+        found = from_pretrained(folder)
+        whole = before if found.config == before.config else after
+        weights = [torch.equal(found.state_dict()[name], value) for name, value in whole.state_dict().items()]
+        assert all(weights) or not changes
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])

@@ -8,14 +8,14 @@ import torch
 from saccade.config import Config, Model
 from saccade.settings import from_json, to_json
 from saccade.training.build import Attention, build
-from saccade.training.files import written_aside
+from saccade.training.files import make_folder, sync_folder, written_aside
 from saccade.weights import find
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 def save_pretrained(model: Attention, folder: str | os.PathLike[str]) -> Path:
-    """Write a model into `folder`, each file aside first, so that a half-written model never stands there.
+    """Write a model into `folder`, each file aside first: neither half a model nor halves of two ever stand there.
 
     Example:
         >>> import tempfile
@@ -27,12 +27,15 @@ def save_pretrained(model: Attention, folder: str | os.PathLike[str]) -> Path:
     from safetensors.torch import save
 
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    make_folder(folder)
+    config, state = to_json(model.config).encode(), model.state_dict()
+    if not (folder / CONFIG).is_file() or (folder / CONFIG).read_bytes() != config:
+        (folder / WEIGHTS).unlink(missing_ok=True)  # those of another model, or of nobody knows which
+        sync_folder(folder)
+        with written_aside(folder / CONFIG) as file:
+            file.write(config)
     with written_aside(folder / WEIGHTS) as file:
-        file.write(save(state))
-    with written_aside(folder / CONFIG) as file:
-        file.write(to_json(model.config).encode())
+        file.write(save({name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}))
     return folder
 
 
