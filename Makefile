@@ -28,7 +28,7 @@ check: .venv/installed-dev
 	$(BIN)/pytest -n 2
 
 torture: .venv/installed-dev
-	$(BIN)/pytest tests/torture -m "torture or not torture"
+	$(BIN)/pytest tests/torture -m "torture or not torture" -o addopts=--import-mode=importlib
 	$(BIN)/python docs/figures.py
 
 tree: .venv/installed-dev
