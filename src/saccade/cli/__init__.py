@@ -1,4 +1,4 @@
-"""The `saccade` command: `train`, `sweep`, `evaluate`, `look`, `recipes` and `bench`.
+"""The `saccade` command: `train`, `sweep`, `watch`, `evaluate`, `look`, `recipes` and `bench`.
 
 Each is parsed here and answered by one library call. What is heavy is imported inside the commands, so that help
 is there at once.
@@ -18,6 +18,7 @@ from saccade.cli.options import fill_in
 from saccade.cli.recipes import recipes
 from saccade.cli.sweep import sweep
 from saccade.cli.train import train
+from saccade.cli.watch import watch
 
 
 def _default(value: object) -> str:
@@ -45,6 +46,7 @@ saccade bench                         # how fast this machine is
 )
 app.command(train, config=fill_in, usage="Usage: saccade train [RECIPE] [OPTIONS]")
 app.command(sweep, usage="Usage: saccade sweep RECIPE [OPTIONS]")
+app.command(watch, usage="Usage: saccade watch RUN... [OPTIONS]")
 app.command(evaluate, usage="Usage: saccade evaluate RUN [OPTIONS]")
 app.command(look, usage="Usage: saccade look RUN [IMAGE...] [OPTIONS]")
 app.command(recipes, usage="Usage: saccade recipes [NAME]")

@@ -133,7 +133,7 @@ def _print_gaze(result: "Evaluation", model: "Model") -> None:
         f"{gaze.by_class:.0%} of that variance is between classes."
     )
     facts = {"scanpath_dependence": gaze.scanpath_dependence, "at_border": gaze.at_border}
-    for words in alarms([facts], model, lasting=1):
+    for words in alarms([facts], model, lasting=1).values():
         print(f"Warning: {words}")
 
 

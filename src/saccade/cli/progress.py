@@ -7,7 +7,37 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from saccade.config import Config
+from saccade.data.records import Images
+from saccade.training.alarms import alarms, lasting_in
+from saccade.training.build import Attention
 from saccade.training.epoch import Listener
+
+
+class Several(Listener):
+    """Listeners that are all told."""
+
+    def __init__(self, *listeners: Listener) -> None:
+        self.listeners = listeners
+
+    def on_start(self, config: Config, done: int, steps: int) -> None:
+        """Tell them."""
+        for each in self.listeners:
+            each.on_start(config, done, steps)
+
+    def on_step(self, epoch: int, step: int) -> None:
+        """Tell them."""
+        for each in self.listeners:
+            each.on_step(epoch, step)
+
+    def on_epoch(self, metrics: dict[str, Any]) -> None:
+        """Tell them."""
+        for each in self.listeners:
+            each.on_epoch(metrics)
+
+    def on_model(self, epoch: int, model: Attention, validation: Images) -> None:
+        """Tell them."""
+        for each in self.listeners:
+            each.on_model(epoch, model, validation)
 
 
 class EpochLines(Listener):
@@ -34,6 +64,7 @@ class EpochLines(Listener):
     def on_start(self, config: Config, done: int, steps: int) -> None:
         """Note how much there is to do: `steps` in each epoch."""
         self.epochs, self.steps, self.start, self.before = config.training.epochs, steps, time.monotonic(), -1
+        self.model, self.history, self.said = config.model, [], {}
 
     def on_step(self, epoch: int, step: int) -> None:
         """Move the bar."""
@@ -48,6 +79,16 @@ class EpochLines(Listener):
         """Print the epoch's line."""
         self.bar.update(self.task, completed=0)
         self.console.print(_line(metrics, self.epochs, self._left(metrics["epoch"], self.steps)), soft_wrap=True)
+        self._warn(metrics)
+
+    def _warn(self, metrics: dict[str, Any]) -> None:
+        """Say in words what has gone wrong, when it begins to be so."""
+        self.history.append(metrics)
+        kinds = alarms(self.history, self.model, lasting_in(self.epochs))
+        for kind, words in kinds.items():
+            if kind not in self.said:
+                self.console.print(f"  Warning: {words}", soft_wrap=True, markup=False)
+        self.said = kinds
 
     def _left(self, epoch: int, step: int) -> str:
         """Time until the last epoch ends, at the pace so far."""
@@ -61,7 +102,7 @@ def _line(metrics: dict[str, Any], epochs: int, left: str) -> str:
     return (
         f"epoch {metrics['epoch']:>{len(str(epochs))}}/{epochs}"
         f"  train loss {metrics['classification_loss']:.3f}, error {metrics['train_error']:6.2%}"
-        f"  validation error {metrics['validation_error']:6.2%}"
+        f"  validation error {metrics['validation_error']:6.2%}, gaze {metrics['scanpath_dependence']:4.0%}"
         f"  {metrics['images_per_second']:,.0f} images/s  {left}"
     )
 

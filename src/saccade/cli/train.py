@@ -15,6 +15,7 @@ from saccade.cli.options import DEFAULT_RECIPE, run_folder
 from saccade.config import Config, Data, Loss, Model, Training
 
 if TYPE_CHECKING:
+    from saccade.training.epoch import Listener
     from saccade.training.fit import Summary
 
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
@@ -30,6 +31,7 @@ def train(
     run: Annotated[Path | None, Parameter(show_default=False)] = None,
     resume: Flag = False,
     overwrite: Flag = False,
+    tensorboard: Flag = False,
     data: Annotated[Data, Parameter(name="*", group=DATA)] = Data(),  # noqa: B008
     model: Annotated[Model, Parameter(name="*", group=MODEL, parse=FLAGS)] = Model(),  # noqa: B008
     loss: Annotated[Loss, Parameter(name="*", group=LOSS)] = Loss(),  # noqa: B008
@@ -55,17 +57,21 @@ def train(
         Go on with the run in the folder, with its own settings (and the flags given now).
     overwrite
         Replace the run that the folder holds.
+    tensorboard
+        Write curves, scanpaths and densities of fixations for TensorBoard, into `tensorboard` in the run folder.
     """
     folder = run_folder(recipe, run)
     _check_folder(folder, resume, overwrite)
-    from saccade.cli.progress import EpochLines
+    from saccade.cli.progress import EpochLines, Several
+    from saccade.training.epoch import Listener
     from saccade.training.fit import fit
     from saccade.training.interrupt import Stopped, Terminated
     from saccade.training.launch import rank
 
     config = Config(data=data, model=model, loss=loss, training=training)
     try:
-        with Terminated(), nullcontext() if rank() else EpochLines() as listener:
+        with Terminated(), nullcontext(Listener()) if rank() else EpochLines() as lines:
+            listener = Several(lines, *_writers(folder, tensorboard and not rank()))
             summary = fit(config, folder, resume=resume, overwrite=overwrite, listener=listener)
     except KeyboardInterrupt as stop:
         if not rank():
@@ -74,6 +80,15 @@ def train(
     if not rank():
         _say_what_came_of_it(summary)
     return 0
+
+
+def _writers(folder: Path, tensorboard: bool) -> "list[Listener]":
+    """What else is to be told how it goes."""
+    if not tensorboard:
+        return []
+    from saccade.viewing.tensorboard import TensorBoard
+
+    return [TensorBoard(folder)]
 
 
 def _check_folder(folder: Path, resume: bool, overwrite: bool) -> None:

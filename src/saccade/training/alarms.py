@@ -9,11 +9,11 @@ from saccade.config import Model
 HARDLY = 0.05  # of the scanpath dependence
 MOSTLY = 0.9  # of the glimpses at the border
 SHRUNK, GROWN = 0.01, 1.0  # of the policy's standard deviation, in the locator's units
-LASTING = 3  # epochs that a policy must be so for, before it counts as a state and not as a moment
+LASTING = 5  # epochs at least that a policy must be so for, before it counts as a state and not as a moment
 
 
-def alarms(history: Sequence[dict[str, Any]], model: Model, lasting: int = LASTING) -> list[str]:
-    """Say what is wrong, from lines of metrics.jsonl, the last of which is now; the policy must be so for a while.
+def alarms(history: Sequence[dict[str, Any]], model: Model, lasting: int = LASTING) -> dict[str, str]:
+    """Say what is wrong, by the kind of fault, from lines of metrics.jsonl, of which the last is now.
 
     Args:
         history: lines with some of the fields of metrics.jsonl.
@@ -23,22 +23,26 @@ def alarms(history: Sequence[dict[str, Any]], model: Model, lasting: int = LASTI
     Example:
         >>> import saccade
         >>> model = saccade.config.Model(image=(1, 60, 60), unit_pixels=2.0)
-        >>> print(*alarms([{"loss": 1.0, "scanpath_dependence": 0.01}], model, lasting=1))
+        >>> print(alarms([{"loss": 1.0, "scanpath_dependence": 0.01}], model, lasting=1)["alike"])
         Where it looks hardly depends on the image: ... Found 1 % of what places at random would. `unit_pixels` lets ...
     """
     if not history:
-        return []
+        return {}
     now, last = history[-1], history[-lasting:]
     broken = [name for name, value in now.items() if isinstance(value, float) and not math.isfinite(value)]
     if broken:
-        return [
-            f"`{broken[0]}` is {now[broken[0]]}: the run has diverged. Try a smaller `learning_rate`, or a "
-            "`gradient_cut` such as 1."
-        ]
+        words = f"`{broken[0]}` is {now[broken[0]]}: the run has diverged. Try a smaller `learning_rate`, or a "
+        return {"diverged": words + "`gradient_cut` such as 1."}
     if len(last) < lasting:
-        return []
-    checks = (_alike, _at_border, _narrow, _wide)
-    return [words for check in checks if all(check(line, model) for line in last) and (words := check(now, model))]
+        return {}
+    checks = {"alike": _alike, "at_border": _at_border, "narrow": _narrow, "wide": _wide}
+    found = {kind: check(now, model) for kind, check in checks.items() if all(check(line, model) for line in last)}
+    return {kind: words for kind, words in found.items() if words}
+
+
+def lasting_in(epochs: int) -> int:
+    """Epochs that a policy must be so for in a run of so many: a tenth, since every policy begins with one path."""
+    return max(LASTING, epochs // 10)
 
 
 def _alike(line: dict[str, Any], model: Model) -> str | None:

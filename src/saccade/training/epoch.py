@@ -11,7 +11,9 @@ from torch import Tensor
 
 from saccade.config import Config
 from saccade.data.batches import along, epoch_order, num_batches
+from saccade.data.records import Images
 from saccade.reward.criterion import Losses
+from saccade.training.build import Attention
 from saccade.training.finite import Watch, refuse
 from saccade.training.journal import Metrics
 from saccade.training.learner import Learner
@@ -48,6 +50,9 @@ class Listener:
 
     def on_epoch(self, metrics: Metrics) -> None:
         """An epoch is done: its line of metrics.jsonl."""
+
+    def on_model(self, epoch: int, model: Attention, validation: Images) -> None:
+        """An epoch is done: the model as it stands, to look with, and the images that judge it."""
 
 
 class Epoch:

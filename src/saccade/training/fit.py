@@ -158,6 +158,7 @@ def _train(run: Run, listener: Listener) -> None:
                 listener.on_step(progress.epoch + 1, step)
                 run.after_step(stop)
             listener.on_epoch(run.end_epoch())
+            listener.on_model(progress.epoch, run.learner.result, run.scenes.validation)
             stop.obey()
 
 

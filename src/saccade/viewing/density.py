@@ -63,6 +63,12 @@ def mean_images(images: Images, classes: int) -> Float[Tensor, "classes height w
     return sums / counts.clamp(min=1).view(-1, 1, 1)
 
 
+def mean_of_all(means: Float[Tensor, "classes height width"], images: Images) -> Float[Tensor, "height width"]:
+    """The mean of all images from those of the classes."""
+    share = images.label.cpu().bincount(minlength=len(means)) / len(images)
+    return (means * share.view(-1, 1, 1)).sum(0)
+
+
 def density_panel(counts: Int64[Tensor, "rows columns"], under: Float[Tensor, "height width"]) -> "Picture":
     """The density of fixations, smoothed, over an image in grey: orange where there are few, light where most are."""
     from PIL import Image

@@ -12,7 +12,7 @@ from saccade.training.alarms import alarms
 from saccade.training.build import Attention
 from saccade.training.files import aside, written_aside
 from saccade.viewing.charts import confusion_chart, glimpses_chart, modes_chart, spread_chart
-from saccade.viewing.density import density_panel, mean_images
+from saccade.viewing.density import density_panel, mean_images, mean_of_all
 from saccade.viewing.figure import Figure
 from saccade.viewing.findings import SAMPLED, Findings, find_out, surroundings
 from saccade.viewing.ink import beside, bordered, stacked, write
@@ -61,7 +61,7 @@ def make_report(
     gaze = findings.modes[0].gaze
     assert gaze is not None, "a model that `look` can show looks at locations"
     lines = [] if findings.modes[0].num_glimpses == 1 else [{**findings.facts["gaze"]}]
-    about = {"title": title, "split": split, "warnings": alarms(lines, model.config, lasting=1)}
+    about = {"title": title, "split": split, "warnings": list(alarms(lines, model.config, lasting=1).values())}
     findings = replace(findings, facts={**about, **findings.facts, **surroundings(config, command)})
     classes = [row["name"] for row in findings.facts["classes"]]
     charts = [
@@ -99,9 +99,7 @@ def density_panels(findings: Findings, images: Images) -> Panels:
     names = [row["name"] for row in findings.facts["classes"]]
     means = mean_images(images, len(names))
     groups = findings.facts["fixations"]["groups"]
-    weights = images.label.cpu().bincount(minlength=len(names)).float()
-    whole = (means * (weights / weights.sum()).view(-1, 1, 1)).sum(0)
-    unders = [whole, *(means[names.index(group)] for group in groups[1:])]
+    unders = [mean_of_all(means, images), *(means[names.index(group)] for group in groups[1:])]
     return [
         [density_panel(step, under) for step in steps] for steps, under in zip(findings.fixations, unders, strict=True)
     ]

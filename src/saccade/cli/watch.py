@@ -1,0 +1,72 @@
+"""`saccade watch`: the learning curves of one run or several, in the terminal, while they train."""
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from saccade.viewing.dashboard import Watched
+
+FILES = ("config.json", "metrics.jsonl", "test.json", "last.pt")
+EVERY = 1.0  # seconds between two looks at the folders
+
+
+def watch(
+    run: Path,
+    /,
+    *others: Path,
+    once: bool = False,
+) -> None:
+    """Show how runs learn: their errors by epoch, their other numbers, and in words what has gone wrong.
+
+    saccade watch runs/digits
+    saccade watch runs/digits runs/mnist    # side by side
+    saccade watch runs/digits --once        # as it stands, without waiting
+
+    It follows until every run is done, or Ctrl-C; where the output is no terminal it shows them once.
+
+    Parameters
+    ----------
+    run
+        Folder of a run, which may be training.
+    others
+        More runs.
+    once
+        Show how they stand, and end.
+    """
+    from rich.console import Console
+    from rich.live import Live
+
+    from saccade.viewing.dashboard import dashboard
+
+    folders, console = (run, *others), Console(highlight=False)
+    runs = [read(folder) for folder in folders]
+    if once or not console.is_terminal or all(each.done for each in runs):
+        console.print(dashboard(runs, console.width))
+        return
+    try:
+        with Live(dashboard(runs, console.width), console=console, auto_refresh=False) as live:
+            while not all(each.done for each in runs):
+                time.sleep(EVERY)
+                runs = [read(folder) for folder in folders]
+                live.update(dashboard(runs, console.width), refresh=True)
+    except KeyboardInterrupt:
+        pass  # what was last shown stays
+
+
+def read(folder: Path) -> "Watched":
+    """A run as it stands.
+
+    Raises:
+        FileNotFoundError: No run in the folder.
+    """
+    from saccade import settings
+    from saccade.training import journal
+    from saccade.viewing.dashboard import Watched
+
+    config, metrics, test, last = (folder / name for name in FILES)
+    if not config.is_file():
+        raise FileNotFoundError(f"`RUN` should be the folder of a run. Found no `{config}`.")
+    changed = max(path.stat().st_mtime for path in (config, metrics, test, last) if path.exists())
+    silent = max(0.0, time.time() - changed)
+    return Watched(str(folder), settings.read(config), journal.read(metrics), test.is_file(), silent)

@@ -1,0 +1,79 @@
+"""What TensorBoard reads: every number of metrics.jsonl, and pictures every few epochs; training is not disturbed."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from saccade.training.fit import fit
+from saccade.training.interrupt import Stopped
+from saccade.viewing import tensorboard
+from saccade.viewing.tensorboard import GROUPS, TensorBoard
+from training.tiny import Interrupt, metrics, outcome, tiny
+
+pytest.importorskip("tensorboard", reason="Needs the package tensorboard: `pip install 'saccade[tensorboard]'`.")
+
+
+def read(folder: Path) -> Any:
+    """What TensorBoard finds in a run folder."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    found = EventAccumulator(str(folder / "tensorboard"), {"images": 0, "scalars": 0})
+    found.Reload()
+    return found
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    fit(tiny(epochs=6), folder, listener=TensorBoard(folder))
+    return folder
+
+
+def test_every_number_is_a_curve(run: Path) -> None:
+    found, lines = read(run), metrics(run)
+    for group, fields in GROUPS.items():
+        for field in set(fields) - {"images_per_second"}:
+            points = found.Scalars(f"{group}/{field}")
+            assert [point.step for point in points] == [1, 2, 3, 4, 5, 6]
+            assert [point.value for point in points] == pytest.approx([line[field] for line in lines], rel=1e-5)
+    told = {field for fields in GROUPS.values() for field in fields}
+    assert set(lines[0]) - told == {"epoch", "step", "best_epoch"}
+
+
+def test_pictures_come_every_few_epochs(run: Path) -> None:
+    found = read(run)
+    for name in ("scanpaths", "fixations"):
+        images = found.Images(f"where it looks/{name}")
+        assert [image.step for image in images] == [1, 5, 6]
+        assert all(min(image.width, image.height) > 50 for image in images)
+
+
+def test_the_run_is_the_same_without_it(run: Path, tmp_path: Path) -> None:
+    fit(tiny(epochs=6), tmp_path / "run")
+    assert outcome(tmp_path / "run") == outcome(run)
+
+
+def test_a_resumed_run_goes_on_and_an_overwritten_one_begins_anew(tmp_path: Path) -> None:
+    class Stopping(TensorBoard, Interrupt):
+        def __init__(self, folder: Path) -> None:
+            TensorBoard.__init__(self, folder)
+            Interrupt.__init__(self, 2)
+
+        def on_epoch(self, metrics: dict[str, Any]) -> None:
+            TensorBoard.on_epoch(self, metrics)
+            Interrupt.on_epoch(self, metrics)
+
+    with pytest.raises((KeyboardInterrupt, Stopped)):
+        fit(tiny(epochs=3), tmp_path, listener=Stopping(tmp_path))
+    fit(tiny(epochs=3), tmp_path, resume=True, listener=TensorBoard(tmp_path))
+    assert [point.step for point in read(tmp_path).Scalars("loss/loss")] == [1, 2, 3]
+    fit(tiny(epochs=1), tmp_path, overwrite=True, listener=TensorBoard(tmp_path))
+    assert [point.step for point in read(tmp_path).Scalars("loss/loss")] == [1]
+
+
+def test_without_the_package_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(ValueError, match=r"pip install 'saccade\[tensorboard\]'"):
+        tensorboard.TensorBoard(tmp_path)
