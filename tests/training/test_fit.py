@@ -144,6 +144,19 @@ def test_a_run_leaves_torchs_global_generator_as_it_was(tmp_path):
     assert torch.equal(before, torch.get_rng_state())
 
 
+def test_who_listens_between_two_epochs_may_draw_as_they_please(tmp_path):
+    class Dice(Listener):
+        def on_start(self, config, done, steps):
+            torch.rand(1)
+
+        def on_epoch(self, metrics):
+            torch.rand(1)
+
+    for name, listener in (("dice", Dice()), ("alone", None)):
+        fit(tiny(dropout=0.3), tmp_path / name, listener=listener)
+    assert metrics(tmp_path / "dice") == metrics(tmp_path / "alone")
+
+
 def test_every_epoch_is_a_line_of_metrics(tmp_path):
     told: list[dict] = []
 

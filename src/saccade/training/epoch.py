@@ -64,6 +64,7 @@ class Epoch:
         self.draws = {name: generator(config.training.seed, name, epoch, device) for name in ("scenes", "locations")}
         self.draws["dropout"] = _global_generator(device)
         torch.manual_seed(derive(config.training.seed, "dropout", epoch))
+        self.dropout = self.draws["dropout"].get_state()
         images, count, size = scenes.train, config.data.scenes, config.training.batch_size
         order = epoch_order(len(images), count or len(images), self.draws["scenes"], device)
         self.batches = order.split(size)[: num_batches(images, size, scenes=count)]
@@ -73,6 +74,7 @@ class Epoch:
     def run(self) -> Iterator[int]:
         """Take the steps that are left, and yield the number of each once it is done."""
         began = time.perf_counter() - self.seconds
+        self.draws["dropout"].set_state(self.dropout)  # who listens to a run may have drawn from it meanwhile
         self.learner.model.train()
         for index in self.batches[self.done :]:
             for group in self.learner.optimizer.param_groups:
@@ -141,6 +143,7 @@ class Epoch:
         self.sums.copy_(state["sums"])
         for name, draw in self.draws.items():
             draw.set_state(state["draws"][name])
+        self.dropout = state["draws"]["dropout"]
 
     def _learning_rate(self, step: int) -> float:
         """Learning rate of a step, counted over all epochs."""
