@@ -9,6 +9,9 @@ ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 PACKAGE = "src/saccade"
 BLOCK = re.compile(r"(?<=<!-- tree -->\n```text\n).*?(?=```\n<!-- /tree -->)", re.DOTALL)
+COMMENT = re.compile(r"(?:^#|^//|^/\*|<!--) (.*?)(?: \*/| -->)?$", re.MULTILINE)  # the first, in whatever language
+LISTED = {".py", ".toml", ".css", ".js"}
+HEADS = ("__init__.py", "README.md", "index.html")  # what says of a folder what it is: its code, a model's card, a page
 OTHERS = {
     "tests": "mirrors src/saccade; what is checked on every push",
     "examples": "learners of your own, trained with the parts",
@@ -37,17 +40,18 @@ def tracked() -> list[Path]:
 def clause(path: Path) -> str:
     """What a file of the package is: the first line of its docstring, or of its comment, up to a semicolon."""
     text = (ROOT / path).read_text(encoding="utf-8")
-    said = (ast.get_docstring(ast.parse(text)) or "") if path.suffix == ".py" else text.lstrip("# ")
+    comment = COMMENT.search(text)
+    said = (ast.get_docstring(ast.parse(text)) or "") if path.suffix == ".py" else comment[1] if comment else ""
     return re.split(r";|\.?$", said.partition("\n")[0].strip())[0]
 
 
 def branch(folder: Path, files: list[Path]) -> list[tuple[int, str, str]]:
     """Depth, name and clause of a folder of the package and of all in it, its modules first."""
     depth = len(folder.parts) - 1
-    inside = sorted(path for path in files if path.parent == folder and path.suffix in {".py", ".toml"})
+    inside = sorted(path for path in files if path.parent == folder and path.suffix in LISTED)
     modules = [(depth + 1, path.name, clause(path)) for path in inside if path.name != "__init__.py"]
     folders = sorted({path.parent for path in files if path.parent.parent == folder})
-    head = folder / "__init__.py" if folder / "__init__.py" in files else folder / "README.md"  # of a model: its card
+    head = next(folder / name for name in HEADS if folder / name in files)
     rows = [(depth, f"{folder.name}/", clause(head)), *modules]
     return rows + [row for child in folders for row in branch(child, files)]
 

@@ -1,6 +1,9 @@
-"""What every test gets: one thread, and a plain word where the real MNIST files are missing."""
+"""What every test gets: one thread, and a plain word where the real MNIST files or a browser are missing."""
 
 import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
 
 # Two threads on a busy machine with two cores are many times slower than one. Set before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
@@ -16,13 +19,40 @@ settings.register_profile("saccade", deadline=None, derandomize=True, database=N
 settings.load_profile("saccade")
 
 
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+QUIET = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update"
+NEEDS = {
+    "mnist": "Needs the real MNIST files: set SACCADE_DATA to the folder that holds mnist/.",
+    "browser": "Needs Chromium: `apt-get install --no-install-recommends chromium` on Debian.",
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if os.environ.get("SACCADE_DATA"):
-        return
-    skip = pytest.mark.skip(reason="Needs the real MNIST files: set SACCADE_DATA to the folder that holds mnist/.")
+    there = {"mnist": os.environ.get("SACCADE_DATA"), "browser": CHROMIUM}
     for item in items:
-        if item.get_closest_marker("mnist"):
-            item.add_marker(skip)
+        for name, reason in NEEDS.items():
+            if item.get_closest_marker(name) and not there[name]:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say what was not tried, and how it would be."""
+    told = [str(report.longrepr) for report in terminalreporter.stats.get("skipped", [])]
+    for reason in NEEDS.values():
+        if number := sum(reason in each for each in told):
+            terminalreporter.write_line(f"{number} tests were skipped. {reason}", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium without a window, driven by playwright. For tests that are marked `browser`."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        flags = [f"--{flag}" for flag in QUIET.split()]
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--headless", "--disable-sync", *flags])
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(autouse=True)

@@ -16,10 +16,10 @@ import saccade
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "saccade"
 FILES = sorted(PACKAGE.rglob("*.py"))
-STATIONS = ["data", "glimpse", "policy", "recurrent", "reward", "training", "viewing"]
+STATIONS = ["data", "glimpse", "policy", "recurrent", "reward", "training", "viewing", "web"]
 DOORS = {"__init__", "__main__", "cli", "config", "settings", "recipes", "weights"}
 LIGHT = {"torch", "numpy", "jaxtyping"}
-HEAVY = ["PIL", "cyclopts", "matplotlib", "pooch", "rich", "safetensors", "scipy", "sklearn", "tensorboard"]
+HEAVY = ["PIL", "cyclopts", "fastapi", "matplotlib", "pooch", "rich", "safetensors", "scipy", "sklearn", "tensorboard"]
 
 BLOCK = """
 import sys

@@ -7,7 +7,7 @@
 
 Each turn of the loop takes one glimpse. What is seen trains by the classification loss; where to look trains by
 REINFORCE, since a place on the image has no gradient. The folders `data`, `glimpse`, `policy`, `recurrent`, `reward`,
-`training` and `viewing` are the stations of that path, in order; each imports only from those before it.
+`training`, `viewing` and `web` are the stations of that path, in order; each imports only from those before it.
 
 Mnih, Heess, Graves, Kavukcuoglu, Recurrent Models of Visual Attention, NIPS 2014.
 """

@@ -1,4 +1,4 @@
-"""The `saccade` command: `train`, `sweep`, `watch`, `evaluate`, `look`, `recipes` and `bench`.
+"""The `saccade` command: `train`, `sweep`, `watch`, `evaluate`, `look`, `recipes`, `bench` and `web`.
 
 Each is parsed here and answered by one library call. What is heavy is imported inside the commands, so that help
 is there at once.
@@ -19,6 +19,7 @@ from saccade.cli.recipes import recipes
 from saccade.cli.sweep import sweep
 from saccade.cli.train import train
 from saccade.cli.watch import watch
+from saccade.cli.web import web
 
 
 def _default(value: object) -> str:
@@ -38,6 +39,7 @@ saccade evaluate runs/digits          # its test error, and what it mistakes
 saccade look runs/digits picture.png  # where it looks, what it sees and answers
 saccade recipes                       # what else can be trained
 saccade bench                         # how fast this machine is
+saccade web                           # draw, and watch it look
 """,
     version=__version__,
     help_format="plaintext",
@@ -51,6 +53,7 @@ app.command(evaluate, usage="Usage: saccade evaluate RUN [OPTIONS]")
 app.command(look, usage="Usage: saccade look RUN [IMAGE...] [OPTIONS]")
 app.command(recipes, usage="Usage: saccade recipes [NAME]")
 app.command(bench, usage="Usage: saccade bench [FOLDER] [OPTIONS]")
+app.command(web, usage="Usage: saccade web [RUN] [OPTIONS]")
 
 
 def main(argv: list[str] | None = None) -> int:

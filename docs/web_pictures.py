@@ -1,0 +1,90 @@
+"""Draw the pictures of docs/web.md with Chromium, and time the answers: `python docs/web_pictures.py runs/mnist`."""
+
+import json
+import statistics
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import which
+from typing import Any
+
+import torch
+import uvicorn
+from playwright.sync_api import Browser, sync_playwright
+
+from saccade.cli.opened import open_run
+from saccade.web.app import make_app
+from saccade.web.examples import DIGITS, strokes
+from saccade.web.serve import address, bind
+from saccade.web.shown import show
+
+DOCS = Path(__file__).parent
+QUESTIONS = 200
+WIDE, PHONE = {"width": 1160, "height": 800}, {"width": 390, "height": 810}
+
+
+@contextmanager
+def page(run: Path) -> Iterator[str]:
+    """The address of a page that shows one model."""
+    opened = open_run(run, "cpu")
+    with bind("127.0.0.1", 0) as door:
+        app = make_app([show(run.name, opened.model, opened.config.data)])
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
+        thread.start()
+        yield address("127.0.0.1", door.getsockname()[1])
+        server.should_exit = True
+        thread.join()
+
+
+def photograph(browser: Browser, url: str, theme: Any, size: Any, digit: str, step: int, path: Path) -> None:
+    """The page at a glimpse."""
+    settings: Any = {"color_scheme": theme, "viewport": size, "device_scale_factor": 1.25, "reduced_motion": "reduce"}
+    with browser.new_context(**settings) as context:
+        tab = context.new_page()
+        tab.goto(url)
+        tab.wait_for_selector("html[data-ready]")
+        tab.locator("#stage").press(digit)
+        tab.wait_for_selector("#verdict.done")
+        tab.locator("#film button").nth(step).click()
+        tab.evaluate("document.activeElement.blur()")
+        tab.evaluate("scrollTo(0, 0)")
+        tab.screenshot(path=path, full_page=size is WIDE)
+
+
+def seconds(url: str, name: str) -> list[float]:
+    """How long answers to drawn digits take, from asking to having them, one after the other."""
+    taken = []
+    for number in range(QUESTIONS):
+        body = json.dumps({"strokes": strokes(list(DIGITS)[number % 10])}).encode()
+        begin = time.perf_counter()
+        with urllib.request.urlopen(f"{url}/look/drawing?model={name}", data=body) as answer:
+            answer.read()
+        taken.append(time.perf_counter() - begin)
+    return taken
+
+
+def table(run: Path, taken: list[float]) -> str:
+    """The times as docs/web.md has them."""
+    milliseconds = sorted(1000 * value for value in taken)
+    late = milliseconds[int(0.95 * len(milliseconds))]
+    return (
+        "| model | median | 95 % are faster than |\n|---|---|---|\n"
+        f"| {run.name} | {statistics.median(milliseconds):.0f} ms | {late:.0f} ms |\n"
+    )
+
+
+if __name__ == "__main__":
+    run = Path(sys.argv[1])
+    torch.set_num_threads(1)
+    with page(run) as url, sync_playwright() as playwright:
+        print(table(run, seconds(url, run.name)))
+        flags = ["--headless", "--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=which("chromium"), args=flags)
+        photograph(browser, url, "light", WIDE, "3", 3, DOCS / "pictures" / "web.png")
+        photograph(browser, url, "dark", PHONE, "5", 4, DOCS / "pictures" / "web-phone.png")
+        browser.close()

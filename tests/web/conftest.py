@@ -1,0 +1,43 @@
+"""A server with three models: shipped digits, and made-up ones for 40x40 canvases and for colour pictures."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+import torch
+import uvicorn
+
+from saccade import build, from_pretrained
+from saccade.config import Data, Model
+from saccade.web.app import make_app
+from saccade.web.serve import LOOPBACK, address, bind
+from saccade.web.shown import Shown, show
+
+NARROW = {"what_width": 8, "where_width": 8, "join_width": 12, "hidden_size": 12, "init": 0.5}
+
+
+@pytest.fixture(scope="session")
+def shown() -> list[Shown]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        digits = tuple("0123456789")
+        wide = build(Model(image=(1, 40, 40), classes=digits, depth=3, num_glimpses=4, std=0.3, **NARROW))
+        photo = build(Model(image=(3, 30, 40), classes=("a cat", "a dog", "owl"), num_glimpses=3, **NARROW))
+    return [
+        show("digits", from_pretrained("digits"), Data(source="digits")),
+        show("wide", wide, Data(source="mnist", canvas="translated", canvas_size=40)),
+        show("photos", photo, Data(source="photos")),
+    ]
+
+
+@pytest.fixture(scope="session")
+def url(shown: list[Shown]) -> Iterator[str]:
+    """Where the page is, while the tests run."""
+    with bind("127.0.0.1", 0) as door:
+        app = make_app(shown, hosts=LOOPBACK)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [door]})
+        thread.start()
+        yield address("127.0.0.1", door.getsockname()[1])
+        server.should_exit = True
+        thread.join()
