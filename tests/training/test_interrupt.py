@@ -117,8 +117,9 @@ sys.exit(main(["train", "digits", "--run", sys.argv[3], "--epochs", "2", "--hidd
 """
 
 
-@pytest.mark.parametrize(("name", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-@pytest.mark.parametrize("when", ["training", "loading"])
+@pytest.mark.parametrize(
+    ("name", "code", "when"), [("SIGINT", 130, "training"), ("SIGTERM", 143, "training"), ("SIGTERM", 143, "loading")]
+)
 def test_the_command_says_how_to_go_on_and_ends_with_the_signals_code(tmp_path: Path, name: str, code: int, when: str):
     words = [sys.executable, "-c", COMMAND, name, when, str(tmp_path / "run")]
     done = subprocess.run(words, capture_output=True, text=True)
