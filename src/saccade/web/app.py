@@ -59,6 +59,7 @@ def make_app(shown: Sequence[Shown], hosts: Sequence[str] = ("*",)) -> FastAPI:
 
 def _add_questions(app: FastAPI, shown: dict[str, Shown]) -> None:
     """What can be asked."""
+
     @app.get("/models")
     def models() -> dict[str, Any]:
         """What is shown, and how much may be sent."""
