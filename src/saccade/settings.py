@@ -16,6 +16,7 @@ else:
     import tomli as tomllib
 
 Section = TypeVar("Section")
+LARGEST = 2**24  # bytes of a file of settings; the names of a million classes fit
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -67,7 +68,10 @@ def _value(value: Any, hint: Any, name: str) -> Any:
     if not _fits(value, hint):
         raise ValueError(f"`{name}` should be {_words(hint)}. Found `{name} = {json.dumps(value, default=str)}`.")
     if hint is float:
-        return float(value)
+        try:
+            return float(value)
+        except OverflowError:
+            raise ValueError(f"`{name}` should be a number that fits a float. Found a larger one.") from None
     return tuple(value) if get_origin(hint) is tuple else value
 
 
@@ -83,7 +87,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return len(items) == len(value) and all(map(_fits, value, items))
     if hint is float:
         return isinstance(value, (int, float)) and not isinstance(value, bool)
-    return type(value) is hint
+    # Half a character, as JSON can escape it, could neither be written nor printed.
+    return type(value) is hint and not (hint is str and any("\ud800" <= letter <= "\udfff" for letter in value))
 
 
 def _words(hint: Any) -> str:
@@ -121,7 +126,7 @@ def from_toml(text: str) -> Config:
     """
     try:
         settings = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # `TOMLDecodeError` is one; a number of too many digits is another
         raise ValueError(f"A recipe should be TOML. Found an error: {error}.") from None
     return from_dict(settings)
 
@@ -147,7 +152,7 @@ def alternatives(option: str) -> tuple[str, list[Any]]:
     hint = get_type_hints(get_type_hints(Config)[homes[name]])[name]
     try:
         values = text.split(",") if hint is str or get_origin(hint) is Literal else tomllib.loads(f"_ = [{text}]")["_"]
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         values = []
     if not values:
         raise ValueError(f"`{name}` should be {_words(hint)}, or several with commas between them. Found `{text}`.")
@@ -167,7 +172,7 @@ def from_json(text: str, kind: type[Section] = Config) -> Section:
     """
     try:
         settings = json.loads(text)
-    except json.JSONDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"Settings should be JSON. Found an error: {error}.") from None
     if not isinstance(settings, dict):
         raise ValueError(f"Settings should be a JSON object. Found a {type(settings).__name__}.")
@@ -181,6 +186,8 @@ def read(path: Path) -> Config:
         ValueError: As `from_toml` and `from_json`, and for a file that is no text.
         OSError: A file that is missing or cannot be read.
     """
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"`{path}` should hold settings. Found a file of {path.stat().st_size:,} bytes.")
     try:
         text = path.read_text(encoding="utf-8")
         return from_json(text) if path.suffix == ".json" else from_toml(text)

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from asserts import assert_equal, gradient
-from saccade import HybridLoss, Rollout
+from saccade import HybridLoss, Rollout, build
+from saccade.config import Model
 
 BASELINES = ("learned", "batch-mean", "leave-one-out")
 
@@ -200,3 +201,10 @@ def test_without_a_baseline_the_reward_is_the_advantage_and_nothing_is_fitted():
     assert losses.baseline_loss == 0
     torch.testing.assert_close(losses.policy_loss, -(right * rollout.log_probs.sum(0)).mean())
     assert 0 < right.sum() < 6
+
+
+@pytest.mark.parametrize("wrong", [-1, 10])
+def test_a_label_beyond_the_classes_is_refused_in_a_sentence(wrong: int):
+    model = build(Model(image=(1, 8, 8), classes=tuple("0123456789")))
+    with pytest.raises(ValueError, match=r"`label` should be from 0 to 9, as the model has classes\. Found"):
+        HybridLoss()(model(torch.zeros(2, 1, 8, 8)), torch.tensor([3, wrong]))

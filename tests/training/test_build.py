@@ -124,9 +124,14 @@ def test_a_config_that_went_through_json_builds_the_same_model(changes: dict):
         ({"scale": 0.5}, "`scale` should be at least 1. Found `scale = 0.5`."),
         ({"std": 0.0}, "`std` should be above 0. Found `std = 0.0`."),
         ({"init": -0.1}, "`init` should be at least 0. Found `init = -0.1`."),
-        ({"unit_pixels": -1.0}, "`unit_pixels` should be at least 0. Found `unit_pixels = -1.0`."),
+        ({"unit_pixels": -1.0}, "`unit_pixels` should be above 0. Found `unit_pixels = -1.0`."),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_a_sentence(changes: dict, sentence: str):
     with pytest.raises(ValueError, match=re.escape(sentence)):
         build(dataclasses.replace(tiny_model(), **changes))
+
+
+def test_an_image_of_other_channels_is_refused_in_a_sentence():
+    with pytest.raises(ValueError, match=r"`image` should have 1 channel\(s\), as the model has\. Found 3\."):
+        build(tiny_model())(torch.zeros(2, 3, 8, 8))

@@ -1,6 +1,7 @@
 """One image file, whatever its format, to uint8 pixels of the wanted channels and size."""
 
 import dataclasses
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,11 @@ from torch import Tensor
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+
+
+# Formats of pictures that pillow decodes by itself: others run programs (EPS), or make pictures of what is none.
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "TGA", "ICO", "JPEG2000", "AVIF")
+MOST_PIXELS = 2**26  # 8,192 x 8,192: a few bytes may claim any number of pixels, and the memory for them
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,10 +56,15 @@ def open_picture(path: Path) -> "Picture":
     if not path.is_file():
         raise ValueError("no regular file")
     try:
-        with Image.open(path) as picture:
-            return upright(picture)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # MOST_PIXELS is the stricter
+            Image.init()
+            with Image.open(path, formats=[name for name in FORMATS if name in Image.OPEN]) as picture:
+                if picture.width * picture.height > MOST_PIXELS:
+                    raise ValueError(f"{picture.height} x {picture.width} pixels, more than {MOST_PIXELS:,}")
+                return upright(picture)
     except UnidentifiedImageError:
-        raise ValueError("no image format that pillow knows") from None
+        raise ValueError("no image of a known format") from None
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, DecompressionBombError, ...
         raise ValueError(str(error).rstrip(".") or type(error).__name__) from error
 

@@ -13,6 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 Size = tuple[int, int]
+ENDLESS = 2**62  # pixels: wider than anything, and still a whole number
 
 
 def window_sizes(size: Size, depth: int, scale: float) -> tuple[Size, ...]:
@@ -26,7 +27,7 @@ def window_sizes(size: Size, depth: int, scale: float) -> tuple[Size, ...]:
     windows = [size]
     for _ in range(depth - 1):
         height, width = windows[-1]
-        windows.append((int(height * scale), int(width * scale)))
+        windows.append((int(min(height * scale, ENDLESS)), int(min(width * scale, ENDLESS))))
     return tuple(windows)
 
 

@@ -88,7 +88,7 @@ class ReinforceNormal(ReinforceUnit):
                 )
             return
         start = torch.as_tensor(std, dtype=torch.get_default_dtype())
-        if not bool((start > 0).all()):
+        if not start.is_meta and not bool((start > 0).all()):
             raise ValueError(f"`std` should be above 0. Found `std = {std}`.")
         if learn_std:
             self.log_std = nn.Parameter(start.log())

@@ -198,6 +198,7 @@ class HybridLoss(nn.Module):
         """The losses of a rollout of these images (M times as many answers as labels means M rollouts)."""
         if not len(label) or len(rollout.answer) % len(label):
             raise ValueError(f"The rollout of {len(rollout.answer)} answers should fit the {len(label)} labels.")
+        _check_label(label, rollout.answer.shape[1])
         rollouts = len(rollout.answer) // len(label)
         target = label.repeat(rollouts)
         answer = rollout.answer.to(torch.promote_types(rollout.answer.dtype, torch.float32))  # logits may be bf16
@@ -219,3 +220,12 @@ class HybridLoss(nn.Module):
         if self.baseline != "learned":
             return reward.new_zeros(())
         return F.mse_loss(baselines, reward.to(baselines.dtype).expand_as(baselines))
+
+
+def _check_label(label: Int64[Tensor, " images"], classes: int) -> None:
+    """Refuse labels beyond the classes, where nobody has to wait for that, and nothing is being compiled."""
+    if label.device.type != "cpu" or torch.compiler.is_compiling():
+        return
+    if not 0 <= int(label.min()) <= int(label.max()) < classes:
+        found = f"{int(label.min())} to {int(label.max())}"
+        raise ValueError(f"`label` should be from 0 to {classes - 1}, as the model has classes. Found {found}.")

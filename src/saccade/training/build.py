@@ -1,10 +1,12 @@
 """From a config to a model: the only place that knows sizes."""
 
+import math
 from collections.abc import Callable
 from typing import cast
 
 import torch
-from torch import nn
+from jaxtyping import Shaped
+from torch import Tensor, nn
 
 from saccade.config import Config, Loss, Model
 from saccade.glimpse.location import reach
@@ -12,7 +14,7 @@ from saccade.glimpse.network import GlimpseNetwork
 from saccade.glimpse.sensor import SpatialGlimpse
 from saccade.policy.locator import Locator
 from saccade.policy.units import ReinforceNormal, units
-from saccade.recurrent.attention import RecurrentAttention
+from saccade.recurrent.attention import RecurrentAttention, Still
 from saccade.recurrent.core import GRUCore, LSTMCore, RectifiedCore
 from saccade.recurrent.heads import NoBaseline, ScalarBaseline, ValueBaseline
 from saccade.reward.criterion import HybridLoss
@@ -27,10 +29,23 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 }
 
 
+# More than any task needs; what a hostile file asks for should not take the memory, or all day.
+MOST = {"num_glimpses": 100_000, "depth": 64}
+MOST_NUMBERS = 2**30
+
+
 class Attention(RecurrentAttention):
     """A `RecurrentAttention` that `build` made: it remembers its config."""
 
     config: Model
+
+    def still(self, image: Shaped[Tensor, "images channels height width"], num_glimpses: int) -> Still:
+        """The images as a scene, if they have the channels that the model was built for."""
+        if image.shape[1] != self.config.image[0]:
+            raise ValueError(
+                f"`image` should have {self.config.image[0]} channel(s), as the model has. Found {image.shape[1]}."
+            )
+        return super().still(image, num_glimpses)
 
 
 def build(config: Config | Model) -> Attention:
@@ -96,7 +111,14 @@ def _check(model: Model) -> None:
     for name in ("what_width", "where_width", "join_width", "hidden_size"):
         if getattr(model, name) < 1:
             raise ValueError(f"`{name}` should be at least 1. Found `{name} = {getattr(model, name)}`.")
-    for name in ("locator_width", "unit_pixels", "init"):
+    for name, most in MOST.items():
+        if getattr(model, name) > most:
+            raise ValueError(f"`{name}` should be at most {most:,}. Found `{name} = {getattr(model, name)}`.")
+    if math.prod(model.image) > MOST_NUMBERS:
+        raise ValueError(f"`image` should have at most {MOST_NUMBERS:,} numbers. Found `image = {model.image}`.")
+    if not model.unit_pixels > 0:
+        raise ValueError(f"`unit_pixels` should be above 0. Found `unit_pixels = {model.unit_pixels}`.")
+    for name in ("locator_width", "init"):
         if getattr(model, name) < 0:
             raise ValueError(f"`{name}` should be at least 0. Found `{name} = {getattr(model, name)}`.")
     if not 0 <= model.dropout < 1:

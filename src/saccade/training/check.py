@@ -1,6 +1,7 @@
 """Settings that cannot be trained with are refused here, before anything is made."""
 
 import math
+import os
 
 import torch
 
@@ -10,10 +11,9 @@ from saccade.training.launch import local_rank
 AT_LEAST = {
     ("epochs", "batch_size", "num_rollouts", "threads"): 1,
     ("scenes", "patience", "decay_epochs", "policy_weight", "baseline_weight"): 0,
-    ("momentum", "weight_decay", "gradient_cut", "max_norm", "min_learning_rate", "checkpoint_minutes"): 0,
+    ("weight_decay", "gradient_cut", "max_norm", "min_learning_rate", "checkpoint_minutes"): 0,
 }
 MOST = 10**12  # more of anything is a slip of the finger, and overflows further in
-MOST_THREADS = 1024
 
 
 def choose_device(device: str) -> torch.device:
@@ -44,8 +44,9 @@ def check(config: Config) -> None:
             raise ValueError(f"`{name}` should be a finite number. Found `{name} = {value}`.")
         if isinstance(value, int) and value > MOST:
             raise ValueError(f"`{name}` should be at most {MOST:,}. Found `{name} = {value}`.")
-    if config.training.threads > MOST_THREADS:
-        raise ValueError(f"`threads` should be at most {MOST_THREADS}. Found `threads = {config.training.threads}`.")
+    cores, threads = os.cpu_count() or 1, config.training.threads
+    if threads > cores:
+        raise ValueError(f"`threads` should be at most {cores}, the cores that are here. Found `threads = {threads}`.")
     for names, least in AT_LEAST.items():
         for name in names:
             if not settings[name] >= least:
@@ -53,7 +54,7 @@ def check(config: Config) -> None:
     for name in ("learning_rate", "reward_scale"):
         if not settings[name] > 0:
             raise ValueError(f"`{name}` should be above 0. Found `{name} = {settings[name]}`.")
-    for name in ("ema", "label_smoothing"):
+    for name in ("ema", "label_smoothing", "momentum"):
         if not 0 <= settings[name] < 1:
             raise ValueError(f"`{name}` should be at least 0 and below 1. Found `{name} = {settings[name]}`.")
     if config.model.baseline == "leave-one-out" and config.training.num_rollouts < 2:

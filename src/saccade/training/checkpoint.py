@@ -8,6 +8,7 @@ import hashlib
 import io
 import os
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,16 @@ def load_checkpoint(folder: Path) -> dict[str, Any]:
         os.replace(before, last)  # else the next checkpoint would put the damaged one in the place of the whole one
         sync_folder(folder)
     try:
+        _refuse_bomb(content)
         return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises whatever its parts raise on bytes that are no checkpoint
         raise ValueError(f"`{last}` should be a checkpoint. Found something else ({type(error).__name__}).") from None
+
+
+def _refuse_bomb(content: bytes) -> None:
+    """See that a checkpoint unpacks to no more than its own size: what `torch.save` writes is not compressed."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert sum(part.file_size for part in archive.infolist()) <= len(content)
 
 
 def _whole(path: Path) -> bytes | None:

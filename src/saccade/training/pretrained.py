@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from saccade.config import Config, Model
-from saccade.settings import from_json, to_json
+from saccade.settings import LARGEST, from_json, to_json
 from saccade.training.build import Attention, build
 from saccade.training.files import make_folder, sync_folder, written_aside
 from saccade.weights import find
@@ -67,16 +67,21 @@ def from_pretrained(folder: str | os.PathLike[str], device: torch.device | str =
                 f"A model's folder should hold `{CONFIG}` and `{WEIGHTS}`. Found no `{folder / name}`."
             )
     try:
-        with torch.random.fork_rng(devices=[]):  # the parameters drawn here are replaced: nobody's randomness moves
-            model = build(_read_config(folder / CONFIG))
+        config = _read_config(folder / CONFIG)
+        outline = _outline(config)
     except ValueError as error:
         raise ValueError(f"{folder / CONFIG}: {error}") from None
-    model.load_state_dict(_read_weights(folder / WEIGHTS, model))
+    weights = _read_weights(folder / WEIGHTS, outline)  # first: a config may ask for more memory than there is
+    with torch.random.fork_rng(devices=[]):  # the parameters drawn here are replaced: nobody's randomness moves
+        model = build(config)
+    model.load_state_dict(weights)
     return model.to(device).eval()
 
 
 def _read_config(path: Path) -> Model:
     """The settings of a model, from a file of their own or as a section of a run's."""
+    if path.stat().st_size > LARGEST:
+        raise ValueError(f"Settings should be smaller. Found {path.stat().st_size:,} bytes.")
     text = path.read_text(encoding="utf-8")
     try:
         return from_json(text, Config).model
@@ -84,7 +89,16 @@ def _read_config(path: Path) -> Model:
         return from_json(text, Model)
 
 
-def _read_weights(path: Path, model: Attention) -> dict[str, torch.Tensor]:
+def _outline(config: Model) -> dict[str, tuple[int, ...]]:
+    """The shapes of a model's tensors, found without any memory for them."""
+    try:
+        with torch.device("meta"):
+            return {name: tuple(tensor.shape) for name, tensor in build(config).state_dict().items()}
+    except RuntimeError:  # sizes whose product overflows
+        raise ValueError("A model's sizes should be such as fit a machine. Found larger ones.") from None
+
+
+def _read_weights(path: Path, wanted: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     """The tensors of a file, if they are just those of the model."""
     from safetensors import SafetensorError
     from safetensors.torch import load_file
@@ -93,7 +107,6 @@ def _read_weights(path: Path, model: Attention) -> dict[str, torch.Tensor]:
         weights = load_file(path)
     except SafetensorError as error:
         raise ValueError(f"`{path}` should be a safetensors file. Found a damaged one ({error}).") from None
-    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}
     for name in sorted(wanted.keys() | found.keys()):
         if wanted.get(name) != found.get(name):
