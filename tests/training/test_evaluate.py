@@ -192,7 +192,7 @@ def test_wilson_narrows_with_the_root_of_n():
 
 @pytest.mark.parametrize("policy", ["", "greedy", "Mean"])
 def test_an_unknown_policy_is_refused(model, images, policy: str):
-    with pytest.raises(ValueError, match=r"`policy` should be 'mean' or 'sampled'\. Found"):
+    with pytest.raises(ValueError, match=r"`policy` should be one of 'mean', .* Found"):
         evaluate(model, images, policy=policy)
 
 
@@ -206,3 +206,25 @@ def test_an_empty_set_is_refused(model):
 def test_an_impossible_number_of_passes_is_refused(model, images, num_rollouts: int):
     with pytest.raises(ValueError, match=r"`num_rollouts` should be at least 1\."):
         evaluate(model, images, num_rollouts=num_rollouts)
+
+
+def test_stand_ins_look_where_they_say_and_leave_the_locator_as_it_was(model, images):
+    locator, seen = model.locator, {}
+    for policy in ("random", "centre", "raster"):
+        (found,) = answer(model, images, policy, 2, 5)
+        seen[policy] = found.locations
+        assert model.locator is locator
+        assert locator.training == model.training
+    assert seen["random"].shape == (5, 2, N, 2)
+    assert (seen["random"].abs().amax((0, 1, 2)) <= locator.reach).all()
+    assert len(seen["random"].flatten(0, 2).unique(dim=0)) == 5 * 2 * N
+    assert not seen["centre"].any()
+    rows = torch.tensor([(-1.0, -1.0), (0.0, -1.0), (1.0, -1.0), (-1.0, 1.0), (1.0, 1.0)]) * locator.reach
+    torch.testing.assert_close(seen["raster"], rows.view(5, 1, 1, 2).expand(5, 2, N, 2))
+
+
+def test_a_stand_in_that_fails_leaves_the_locator_as_it_was(model, images):
+    locator, model.classifier = model.locator, nn.Linear(1, 1)
+    with pytest.raises(RuntimeError):
+        evaluate(model, images, policy="centre")
+    assert model.locator is locator

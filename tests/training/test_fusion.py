@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from saccade.config import Config, Training
+from saccade.config import Training
 from saccade.training.fusion import WORTHWHILE, choose_fusion
 
 CPU = torch.device("cpu")
@@ -20,20 +20,20 @@ def unable(monkeypatch: pytest.MonkeyPatch):
 
 
 def chosen(wish, steps):
-    return choose_fusion(Config(training=Training(compile=wish)), steps, CPU).training.compile
+    return choose_fusion(Training(compile=wish), steps, CPU)
 
 
 @pytest.mark.usefixtures("able")
 @pytest.mark.parametrize(
     ("wish", "steps", "choice"),
-    [("auto", WORTHWHILE - 1, "off"), ("auto", WORTHWHILE, "on"), ("on", 1, "on"), ("off", WORTHWHILE, "off")],
+    [("auto", WORTHWHILE - 1, False), ("auto", WORTHWHILE, True), ("on", 1, True), ("off", WORTHWHILE, False)],
 )
 def test_the_number_of_steps_decides_unless_told(wish, steps, choice):
-    assert chosen(wish, steps) == choice
+    assert chosen(wish, steps) is choice
 
 
 @pytest.mark.usefixtures("unable")
 def test_without_a_compiler_auto_means_off_and_on_is_refused():
-    assert chosen("auto", WORTHWHILE) == "off"
+    assert chosen("auto", WORTHWHILE) is False
     with pytest.raises(ValueError, match=r"`compile = on` should find a C\+\+ compiler .* choose `compile = off`"):
         chosen("on", 1)

@@ -22,7 +22,7 @@ def evaluate(
     /,
     *,
     split: Literal["test", "validation"] = "test",
-    policy: Annotated[Literal["mean", "sampled"] | None, Absent] = None,
+    policy: Annotated[Literal["mean", "sampled", "random", "centre", "raster"] | None, Absent] = None,
     num_rollouts: int = 1,
     num_glimpses: Annotated[int | None, Absent] = None,
     device: str = "auto",
@@ -45,7 +45,8 @@ def evaluate(
     split
         Images to answer: `test`, or `validation`, which chose the model.
     policy
-        Look where the policy's mean says, or sample; the model's own way if absent.
+        Look where the policy's mean says, or sample; the model's own way if absent. What stands in for it shows what
+        looking is worth: anywhere at `random`, only at the `centre`, or row by row, as a `raster`.
     num_rollouts
         Passes for each image, whose class probabilities are averaged; a report averages 10 if this is 1.
     num_glimpses

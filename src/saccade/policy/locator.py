@@ -3,6 +3,9 @@
 Everything here has the one interface that the loop knows: `locator(hidden, generator) -> (location, log_prob)`.
 """
 
+import math
+from collections.abc import Iterator
+
 import torch
 from jaxtyping import Float
 from torch import Generator, Tensor, nn
@@ -99,3 +102,40 @@ class Uniform:
         batch = len(hidden)
         draw = torch.rand((batch, 2), generator=generator, device=hidden.device) * 2 - 1
         return draw * self.reach, torch.zeros(batch, device=hidden.device)
+
+
+class Raster:
+    """A locator that reads the image as a page, row by row, whatever it sees; log-probability 0, so nothing learns.
+
+    `num_glimpses` places are spread over the rectangle within `reach`, in as many rows as a row has places, nearly.
+
+    >>> Raster(5)(torch.zeros(1, 256))[0].tolist()
+    [[-1.0, -1.0]]
+    """
+
+    def __init__(self, num_glimpses: int, reach: float | Float[Tensor, "*two"] = 1.0) -> None:
+        self.places, self.reach, self.step = list(raster(num_glimpses)), reach, 0
+
+    def __call__(self, hidden: Float[Tensor, "batch hidden"], generator: Generator | None = None) -> Located:
+        """The next place, the first one after the last."""
+        place = torch.tensor(self.places[self.step % len(self.places)], device=hidden.device) * self.reach
+        self.step += 1
+        return place.expand(len(hidden), 2), torch.zeros(len(hidden), device=hidden.device)
+
+
+def raster(count: int) -> Iterator[tuple[float, float]]:
+    """So many places (x, y) in [-1, 1], row by row from the top left; rows differ by one place at most.
+
+    >>> list(raster(5))
+    [(-1.0, -1.0), (0.0, -1.0), (1.0, -1.0), (-1.0, 1.0), (1.0, 1.0)]
+    """
+    rows = max(1, round(math.sqrt(count)))
+    for row in range(rows):
+        columns = count // rows + (row < count % rows)
+        for column in range(columns):
+            yield _spread(column, columns), _spread(row, rows)
+
+
+def _spread(index: int, count: int) -> float:
+    """The place of one of `count` points spread evenly over [-1, 1]; a single one lies in the middle."""
+    return 2 * index / (count - 1) - 1 if count > 1 else 0.0

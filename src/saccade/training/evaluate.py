@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -11,9 +12,13 @@ from torch import Tensor, nn
 
 from saccade.data.batches import batches
 from saccade.data.records import Images
+from saccade.policy.locator import Given, Raster, Uniform
 from saccade.policy.units import stochastic, units
 from saccade.training.gaze import Gaze, measure_gaze
 from saccade.training.seeds import generator
+
+STAND_INS = ("random", "centre", "raster")
+POLICIES = ("mean", "sampled", *STAND_INS)
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class Evaluation:
     """What an evaluation found; rates are fractions."""
 
     policy: str
-    """"mean" (each location is its distribution's mean) or "sampled"."""
+    """"mean" (each location is its distribution's mean), "sampled", or what stands in: "random", "centre", "raster"."""
     num_rollouts: int
     """Rollouts for each image, whose class probabilities were averaged."""
     num_glimpses: int
@@ -96,7 +101,8 @@ def evaluate(
     Args:
         model: a `RecurrentAttention`.
         images: a split, such as `load("digits").test`.
-        policy: "mean", "sampled", or None for the model's own (mean, unless it was built `stochastic`).
+        policy: "mean", "sampled", or None for the model's own (mean, unless it was built `stochastic`); or what stands
+            in for it: "random" (uniform within its reach), "centre", or "raster" (row by row over its reach).
         num_rollouts: passes for each image, whose class *probabilities* are averaged; they differ only when sampled.
         num_glimpses: more or fewer than trained.
         seed: of the sampled locations.
@@ -125,8 +131,8 @@ def evaluate(
 
 def named_policy(model: nn.Module, policy: str | None) -> str:
     """The policy asked for, or else the model's own: "mean" or "sampled"."""
-    if policy not in (None, "mean", "sampled"):
-        raise ValueError(f"`policy` should be 'mean' or 'sampled'. Found `policy = {policy!r}`.")
+    if policy not in (None, *POLICIES):
+        raise ValueError(f"`policy` should be one of {', '.join(map(repr, POLICIES))}. Found `policy = {policy!r}`.")
     return policy or ("sampled" if any(unit.stochastic for unit in units(model)) else "mean")
 
 
@@ -144,7 +150,7 @@ def answer(
         raise ValueError("The set to evaluate should hold at least one image. Found none.")
     device = next(model.parameters()).device
     draws = generator(seed, "evaluation", device=device)
-    with _evaluating(model, policy == "sampled"):
+    with _evaluating(model, policy, num_glimpses):
         for batch in batches(images, batch_size, shuffle=False):
             with torch.no_grad():  # here and not around the loop, whose body is the caller's
                 rollout = model(
@@ -165,16 +171,38 @@ def gaze_of(model: nn.Module, images: Images, locations: Float[Tensor, "time pas
 
 
 @contextmanager
-def _evaluating(model: nn.Module, sampled: bool) -> Iterator[None]:
-    """Evaluation mode, with the units sampling or not; afterwards every part is as it was, whatever happened."""
+def _evaluating(model: Any, policy: str, num_glimpses: int | None) -> Iterator[None]:
+    """Evaluation mode, looking as `policy` says; afterwards every part is as it was, whatever happened."""
     modes = [(module, module.training) for module in model.modules()]
+    locator = getattr(model, "locator", None)
     try:
-        with stochastic(model, sampled) if any(units(model)) else nullcontext():
+        with stochastic(model, policy == "sampled") if any(units(model)) else nullcontext():
             model.eval()
+            if policy in STAND_INS:
+                model.locator = StandIn(policy, locator, num_glimpses or model.num_glimpses)
             yield
     finally:
+        if policy in STAND_INS:
+            model.locator = locator
         for module, mode in modes:
             module.training = mode
+
+
+class StandIn(nn.Module):
+    """A locator that has learned nothing, within the reach of the one whose place it takes."""
+
+    def __init__(self, policy: str, locator: Any, num_glimpses: int) -> None:
+        super().__init__()
+        reach = getattr(locator, "reach", 1.0)
+        self.places = {
+            "random": lambda: Uniform(reach),
+            "centre": lambda: Given(torch.zeros(2)),
+            "raster": lambda: Raster(num_glimpses, reach),
+        }[policy]()
+
+    def forward(self, hidden: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Where to look, whatever was seen."""
+        return self.places(hidden, generator)
 
 
 def _count(seen: Answered) -> tuple[Tensor, Tensor]:

@@ -85,10 +85,10 @@ def fit(
     scenes = load_scenes(config.data, device)
     config = resolve(config, scenes)
     steps = num_batches(scenes.train, training.batch_size, scenes=config.data.scenes) * training.epochs
-    config = choose_fusion(config, steps, device, ranks.size)
+    compiled = choose_fusion(training, steps, device, ranks.size)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derive(training.seed, "parameters"))
-        run = Run(folder, make_learner(config, device, ranks), scenes)
+        run = Run(folder, make_learner(config, device, ranks, compiled), scenes)
         with _held(folder) if ranks.first else nullcontext():
             if resume:
                 run.resume()

@@ -27,6 +27,8 @@ class Learner:
     """A copy of the result as it was when its validation error was least."""
     ranks: Ranks = ALONE
     """The processes that learn together."""
+    compiled: bool = False
+    """Whether its steps are fused by `torch.compile`."""
 
     @property
     def result(self) -> Attention:
@@ -53,7 +55,7 @@ class Learner:
         self.best.load_state_dict(self.result.state_dict())
 
 
-def make_learner(config: Config, device: torch.device, ranks: Ranks = ALONE) -> Learner:
+def make_learner(config: Config, device: torch.device, ranks: Ranks = ALONE, compiled: bool = False) -> Learner:
     """A learner before its first step, with parameters from torch's global generator."""
     training = config.training
     model = build(config).to(device)
@@ -61,7 +63,7 @@ def make_learner(config: Config, device: torch.device, ranks: Ranks = ALONE) -> 
     best, criterion = copy.deepcopy(model), build_loss(config.loss, config.model)
     if ranks.size > 1:
         criterion.batch_mean = ranks.batch_mean
-    return Learner(config, model, criterion, _optimizer(model, training), averaged, best, ranks)
+    return Learner(config, model, criterion, _optimizer(model, training), averaged, best, ranks, compiled)
 
 
 def _optimizer(model: nn.Module, training: Training) -> torch.optim.Optimizer:

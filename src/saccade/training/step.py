@@ -21,7 +21,7 @@ def train_step(learner: Learner, batch: Batch, generator: Generator) -> tuple[Lo
     """
     training, model = learner.config.training, learner.model
     rollout = roll_out(learner, batch.image, generator)
-    criterion = fused(learner.criterion) if training.compile == "on" else learner.criterion
+    criterion = fused(learner.criterion) if learner.compiled else learner.criterion
     losses = criterion(rollout, batch.label)
     learner.optimizer.zero_grad()
     losses.total.backward()
@@ -49,7 +49,7 @@ def roll_out(learner: Learner, image: Tensor, generator: Generator) -> Rollout:
             num_rollouts=training.num_rollouts,
             generator=generator,
             dtype=dtype,
-            compiled=training.compile == "on",
+            compiled=learner.compiled,
         )
     with torch.autocast(image.device.type, dtype, enabled=dtype != torch.float32):
         return model(image, num_rollouts=training.num_rollouts, every_answer=False, generator=generator)
