@@ -24,7 +24,9 @@ def table(name: str, heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str
         for first, *rest in rows
     )
     kind = "" if heads else ' class="list"'
-    return f'<div class="scroll"><table id="{escape(name)}"{kind}>{head}<tbody>{lines}</tbody></table></div>'
+    return (
+        f'<div class="scroll" tabindex="0"><table id="{escape(name)}"{kind}>{head}<tbody>{lines}</tbody></table></div>'
+    )
 
 
 def fact(name: str, words: str) -> str:

@@ -144,7 +144,7 @@ def _densities(groups: Sequence[str], panels: "Sequence[Sequence[Picture]]") -> 
             f'<img alt="Density of glimpse {t + 1}, {escape(group)}" src="{data_uri(panel, lossy=True)}">'
             for t, panel in enumerate(row)
         )
-    return f'<div class="scroll"><div class="density" style="--steps:{steps}">{cells}</div></div>'
+    return f'<div class="scroll" tabindex="0"><div class="density" style="--steps:{steps}">{cells}</div></div>'
 
 
 def _confusion(facts: dict[str, Any], figures: dict[str, Figure]) -> str:
