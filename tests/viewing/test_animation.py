@@ -1,5 +1,8 @@
 """Animations are read back from their files: how many frames, how long, and where the box is in each."""
 
+import base64
+import io
+import re
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +11,10 @@ import torch
 from PIL import Image, ImageSequence
 
 from saccade.viewing.animation import MOVING, ROOM, THINKING, frames, moments, save_animation
-from saccade.viewing.look import Look
+from saccade.viewing.look import Look, look
 from saccade.viewing.palette import scale_colour
 from saccade.viewing.scene import roomy_frame
-from viewing.tiny import tiny_look
+from viewing.tiny import tiny_look, tiny_model
 
 MARGIN = 24
 LOCATIONS = [(-0.5, 0.0), (0.5, 0.0), (0.5, 0.5)]
@@ -111,3 +114,13 @@ def test_what_cannot_be_animated() -> None:
         save_animation(seen(1), Path("a.mp4"))
     with pytest.raises(ValueError, match="at least one look"):
         frames([])
+
+
+def test_a_notebook_shows_it_moving() -> None:
+    seen = look(tiny_model(classes=("a", "<b>", "c")), torch.zeros(1, 20, 30), num_glimpses=2)
+    shown = seen.moving()._repr_html_()
+    data = re.fullmatch(r'<img alt="([^<>"]*)" style="[^"]*" src="data:image/webp;base64,([^"]*)">', shown)
+    assert data
+    with Image.open(io.BytesIO(base64.b64decode(data[2]))) as film:
+        assert getattr(film, "n_frames", 1) == len(seen.frames()) == len(moments(2))
+        assert film.size == seen.frames()[0].size

@@ -1,8 +1,11 @@
-"""Scanpaths that move: `frames` of one look or many, and `save_animation` to a WebP or GIF file."""
+"""Scanpaths that move: `frames` of one look or many, `save_animation` to a WebP or GIF file, `Moving` in a notebook."""
 
+import base64
+import io
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,15 +86,38 @@ def save_animation(looks: Look | Sequence[Look], path: Path) -> None:
     """
     if path.suffix.lower() not in FORMATS:
         raise ValueError(f"`path` should end in .webp or .gif. Found `{path.name}`.")
+    path.write_bytes(encoded(looks, path.suffix.lower()))
+
+
+def encoded(looks: Look | Sequence[Look], suffix: str = ".webp") -> bytes:
+    """The animation as the content of a file of that suffix, .webp or .gif."""
     looks = [looks] if isinstance(looks, Look) else list(looks)
     pages, grey = frames(looks), all(look.image.shape[0] != 3 for look in looks)
     durations = [moment.duration for moment in moments(max(len(look.boxes) for look in looks))]
-    if path.suffix.lower() == ".gif":
+    if suffix == ".gif":
         options: dict[str, Any] = {"optimize": False, "disposal": 1}
     else:  # few colours take little space without loss, a photograph does not
         options = {"lossless": True} if grey else {"quality": 90, "allow_mixed": True}
-    pages = few_colours(pages) if grey or path.suffix.lower() == ".gif" else pages
-    pages[0].save(path, save_all=True, append_images=pages[1:], duration=durations, loop=0, **options)
+    pages, file = few_colours(pages) if grey or suffix == ".gif" else pages, io.BytesIO()
+    kind = {"format": suffix[1:].upper(), "save_all": True, "append_images": pages[1:], "loop": 0}
+    pages[0].save(file, duration=durations, **kind, **options)
+    return file.getvalue()
+
+
+@dataclass(frozen=True)
+class Moving:
+    """Looks that a notebook shows moving."""
+
+    looks: tuple[Look, ...]
+
+    def _repr_html_(self) -> str:
+        """An image that holds the whole animation."""
+        data = base64.b64encode(encoded(self.looks)).decode()
+        answers = ", ".join(f"{look.answer} ({look.probability:.0%})" for look in self.looks)
+        return (
+            f'<img alt="Scanpaths moving, and the answers: {escape(answers)}" style="max-width:100%" '
+            f'src="data:image/webp;base64,{data}">'
+        )
 
 
 def _page(looks: list[Look], views: list[Frame], moment: Moment, across: int) -> "Picture":

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image as Picture
 
+    from saccade.viewing.animation import Moving
+
 
 @dataclass(frozen=True)
 class Look:
@@ -86,6 +88,18 @@ class Look:
         from saccade.viewing.scanpath import picture
 
         return picture(self)
+
+    def frames(self) -> "list[Picture]":
+        """The scanpath moving, picture by picture: see `saccade.viewing.animation.frames`."""
+        from saccade.viewing.animation import frames
+
+        return frames(self)
+
+    def moving(self) -> "Moving":
+        """The scanpath moving, as a notebook shows it."""
+        from saccade.viewing.animation import Moving
+
+        return Moving((self,))
 
     def animation(self, path: "str | os.PathLike[str]") -> Path:
         """Write the scanpath moving, as WebP, or GIF where the name ends so: see `saccade.viewing.animation`."""
