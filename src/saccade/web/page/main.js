@@ -30,7 +30,7 @@ const film = new Film($("film"), (step) => player.goTo(step));
 const player = new Player(show);
 const pad = new Pad($("canvas"), { began: takeUpThePen, drew: drawPad, ended: liftThePen });
 const ring = new Ring($("start"), {
-  geometry: () => ({ at: stage.layout(state.look, state.model.windows), side: state.look.size, window: state.model.windows[0] }),
+  geometry: () => ({ at: stage.layout(state.look), side: state.look.size, window: state.look.windows[0] }),
   moved: (start) => wish({ start }, "beginning"),
 });
 
@@ -41,7 +41,7 @@ function takeUpThePen() {
   cancelAnimationFrame(state.glide);
   if (state.brought) pad.clear();
   else if (state.watching && state.wishes.canvas === "centred" && state.look.placed) {
-    const { scale, x, y, width } = stage.onTheWay(state.look, stage.layout(state.look, state.model.windows), pad, 1);
+    const { scale, x, y, width } = stage.onTheWay(state.look, stage.layout(state.look), pad, 1);
     pad.moveTo({ scale: scale / stage.side, x: x / stage.side, y: y / stage.side, pen: width / stage.side });
   }
   bring(null);
@@ -117,7 +117,7 @@ function openPicture(file) {
   const most = state.limits.megabytes;
   if (file.size > most * 1e6) return say(`A picture should have at most ${most} megabytes. ${file.name || "This one"} has ${Math.ceil(file.size / 1e6)}.`);
   clearTimeout(state.pause);
-  bring({ file, invert: null });
+  bring({ file, invert: null, before: state.brought && { ...state.brought, before: null } });
   lookAgain("from the start");
 }
 
@@ -140,7 +140,7 @@ function question() {
 /** Ask for a look; `then` is how it is shown: "arriving" from the pad, "from the start", or "where we are". */
 async function lookAgain(then) {
   if (!state.brought && !pad.strokes.length) return;
-  const brought = state.brought;
+  const { brought, model } = state;
   try {
     const look = await askLatest(...question());
     if (!look || pad.drawing || brought !== state.brought) return;
@@ -149,9 +149,9 @@ async function lookAgain(then) {
       Object.assign(brought, { small: new Blob([bytes]), invert: look.inverted });
       $("invert").checked = look.inverted;
     }
-    watch(look, then);
+    watch(Object.assign(look, { windows: model.windows }), then);
   } catch (error) {
-    if (brought && !brought.small) bring(null);
+    if (brought && brought === state.brought && !brought.small) bring(brought.before ?? null); // what is seen stays
     say(error.message);
   }
 }
@@ -196,13 +196,13 @@ function glide(last) {
 /** Everything at the player's position. */
 function show() {
   dress();
-  const { look, model } = state;
+  const { look } = state;
   if (!look || !state.watching) return;
   const now = moment(player.position, player.last);
-  stage.drawLook(look, model.windows, now, pad, state.arrived);
+  stage.drawLook(look, now, pad, state.arrived);
   levels.show(look, now);
   film.show(now.step);
-  if (state.shown !== look || state.step !== now.step) showGlimpse($("glimpse"), look, model.windows, now.step);
+  if (state.shown !== look || state.step !== now.step) showGlimpse($("glimpse"), look, now.step);
   Object.assign(state, { shown: look, step: now.step });
   if (state.arrived === 1 && !ring.held) ring.show(state.wishes.start ?? look.locations[0]);
   tell(now.step);

@@ -40,12 +40,12 @@ export function showNoGlimpse(element) {
 }
 
 /** Show what is seen at a glimpse, one patch a scale. */
-export function showGlimpse(element, look, windows, step) {
+export function showGlimpse(element, look, step) {
   const [, depth, , height, width] = look.glimpses.shape;
   const figures = Array.from({ length: depth }, (_, scale) => {
     const small = patch(look, step, scale);
     small.style.setProperty("--scale", SCALES[scale % SCALES.length]);
-    const [tall, wide] = windows[scale];
+    const [tall, wide] = look.windows[scale];
     const words = scale ? `${wide} × ${tall} pixels in ${width} × ${height}` : `${wide} × ${tall} pixels`;
     small.setAttribute("role", "img");
     small.setAttribute("aria-label", `Glimpse ${step + 1}: ${words}`);

@@ -38,7 +38,7 @@ export class Stage {
   }
 
   /** Where a scene lies on the stage: its point (x, y) in pixels at (zoom * x + x0, zoom * y + y0). */
-  layout({ size: [height, width] }, windows) {
+  layout({ size: [height, width], windows }) {
     const longer = Math.max(height, width);
     const reach = Math.max(...windows.flat().map((side) => Math.floor((side - 1) / 2)));
     const whole = longer + 2 * Math.min(reach, MOST_MARGIN * longer);
@@ -54,9 +54,9 @@ export class Stage {
   }
 
   /** What is looked at, at a moment; `arrived` in [0, 1] is how far the drawing has come to its place in the scene. */
-  drawLook(look, windows, moment, pad, arrived) {
+  drawLook(look, moment, pad, arrived) {
     this.begin();
-    const at = this.layout(look, windows);
+    const at = this.layout(look);
     const [height, width] = look.size;
     const shown = arrived < 1 && look.placed ? Math.max(0, arrived * 3 - 2) : 1;
     this.pen.fillStyle = "#000";
