@@ -68,8 +68,9 @@ def test_evaluate_says_how_much_the_gaze_depends_on_the_image(run: Path, capsys:
     assert "chance" not in said
     assert main(["evaluate", str(run), "--policy", "sampled"]) == 0
     assert "would, chance included;" in capsys.readouterr().out
-    assert main(["evaluate", str(run), "--num-glimpses", "1"]) == 0
-    assert "Where it looks" not in capsys.readouterr().out
+    for flags in (["--num-glimpses", "1"], ["--policy", "centre"]):
+        assert main(["evaluate", str(run), *flags]) == 0
+        assert "Where it looks" not in capsys.readouterr().out
 
 
 def test_evaluate_warns_of_one_path_for_all_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]):

@@ -149,6 +149,8 @@ def test_the_numbers_are_those_of_an_evaluation(model, images: InMemory, facts: 
         assert mode["error_rate"] == found.error_rate
         assert tuple(mode["interval"]) == found.interval
         assert mode["error_by_glimpse"] == [wrong / 60 for wrong in found.wrong_by_glimpse]
+    for said, policy in zip(facts["stand_ins"], ("random", "centre", "raster"), strict=True):
+        assert (said["policy"], said["wrong"]) == (policy, evaluate(model, images, policy=policy).wrong)
     mean = evaluate(model, images, policy="mean")
     assert facts["confusion"] == mean.confusion.tolist()
     assert mean.gaze is not None
@@ -160,7 +162,10 @@ def test_the_page_says_what_the_json_says(read: Reader, facts: dict[str, Any]) -
     modes, steps = read.tables["modes"][1:], read.tables["error-by-glimpse"][1:]
     assert [number(row[1]) for row in modes] == [mode["wrong"] for mode in facts["modes"]]
     assert [number(row[2]) for row in modes] == [pytest.approx(mode["error_rate"], abs=5e-5) for mode in facts["modes"]]
-    for row, mode in zip(modes, facts["modes"], strict=True):
+    others = read.tables["stand-ins"][1:]
+    assert [row[0] for row in others] == [said["policy"] for said in facts["stand_ins"]]
+    for row, mode in zip([*modes, *others], [*facts["modes"], *facts["stand_ins"]], strict=True):
+        assert number(row[1]) == mode["wrong"]
         low, high = (number(bound) for bound in row[3].split(" to "))
         assert (low / 100, high) == pytest.approx(tuple(mode["interval"]), abs=6e-5)
     for column, mode in enumerate(facts["modes"], 1):

@@ -125,7 +125,7 @@ def _print_gaze(result: "Evaluation", model: "Model") -> None:
     from saccade.training.alarms import alarms
 
     gaze = result.gaze
-    if gaze is None or result.num_glimpses == 1:
+    if gaze is None or result.num_glimpses == 1 or result.policy not in ("mean", "sampled"):
         return
     chance = ", chance included" if result.policy == "sampled" and result.num_rollouts == 1 else ""
     print(

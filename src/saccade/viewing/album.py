@@ -27,7 +27,7 @@ def gallery(looks: dict[str, Look], mistakes: list[dict[str, Any]]) -> str:
     shown = []
     for (name, look), said in zip(looks.items(), mistakes, strict=True):
         shown.append(
-            f"<figure>{to_svg(path_figure(look, name))}<figcaption>"
+            f'<figure>{to_svg(path_figure(look, name))}<figcaption class="caption{_long(said["answer"])}">'
             f"<b>{escape(said['answer'])}</b> {percent(said['probability'], 1)}<br>"
             f"{_wrong(said['label'])} ({percent(said['probability_of_label'], 1)})<br>"
             f"<small>image {said['index']}</small></figcaption></figure>"
@@ -44,7 +44,8 @@ def _step(look: Look, step: int, name: str) -> str:
     )
     return (
         f'<li><span class="number">{step + 1}</span>{to_svg(step_figure(look, step, name))}'
-        f'<div class="patches">{patches}</div><ul class="bars">{_bars(look, step)}</ul></li>'
+        f'<div class="patches">{patches}</div>'
+        f'<ul class="bars{_long(*look.classes, beyond=3)}">{_bars(look, step)}</ul></li>'
     )
 
 
@@ -61,7 +62,14 @@ def _bars(look: Look, step: int) -> str:
 def _verdict(look: Look) -> str:
     """The answer, and whether it is right."""
     mark = '<span class="right">✓ right</span>' if look.right else _wrong(str(look.label))
-    return f'<p class="verdict"><b>{escape(look.answer)}</b> {percent(look.probability, 1)} {mark}</p>'
+    return (
+        f'<p class="verdict{_long(look.answer)}"><b>{escape(look.answer)}</b> {percent(look.probability, 1)} {mark}</p>'
+    )
+
+
+def _long(*names: str, beyond: int = 10) -> str:
+    """The class of an element with long names, which are written smaller or on a line of their own."""
+    return " long" if max(map(len, names)) > beyond else ""
 
 
 def _wrong(label: str) -> str:

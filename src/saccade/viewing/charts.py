@@ -131,7 +131,7 @@ def spread_chart(gaze: Gaze) -> Figure:
     level = upright.place(gaze.random_spread)
     marks += [
         Line([(left, level), (right, level)], "other", 1.5, dashed=True),
-        Words((right, level - 10), f"places at random: {gaze.random_spread:.1f}", "other", "end", 11),
+        Words((right, 8), f"- - places at random: {gaze.random_spread:.1f}", "other", "end", 11),
         Words(((left + right) / 2, foot + 30), "glimpse", "quiet", "middle"),
         Words((0, 8), "pixels", "quiet", "start", 11),
     ]

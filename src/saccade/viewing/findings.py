@@ -14,7 +14,7 @@ from saccade.config import Config
 from saccade.data.records import Images
 from saccade.settings import to_dict
 from saccade.training.build import Attention
-from saccade.training.evaluate import Evaluation, answer, evaluate, wilson
+from saccade.training.evaluate import STAND_INS, Evaluation, answer, evaluate, wilson
 from saccade.viewing.density import count_fixations, grid_size
 from saccade.viewing.look import Look, look
 
@@ -29,6 +29,8 @@ class Findings:
 
     modes: tuple[Evaluation, ...]
     """Mean policy; sampled; sampled and averaged. All but the errors of the others is told of the first."""
+    stand_ins: tuple[Evaluation, ...]
+    """Places that nobody learned, in the policy's stead."""
     sample: tuple[Look, ...]
     """Scanpaths over the first test image of each class."""
     mistakes: tuple[Look, ...]
@@ -66,7 +68,7 @@ def find_out(
         num_glimpses: more or fewer than trained.
         progress: is told what comes next.
     """
-    kinds = (("mean", 1), ("sampled", 1), ("sampled", num_rollouts))
+    kinds = (("mean", 1), ("sampled", 1), ("sampled", num_rollouts), *((policy, 1) for policy in STAND_INS))
     modes = []
     for policy, passes in kinds:
         progress(f"{policy} policy, {passes} {'pass' if passes == 1 else 'passes'} over {len(images):,} images")
@@ -85,7 +87,8 @@ def find_out(
     sample = tuple(map(look_at, firsts))
     facts = {
         "n": len(images),
-        "modes": [_mode(mode) for mode in modes],
+        "modes": [_mode(mode) for mode in modes[:3]],
+        "stand_ins": [_mode(mode) for mode in modes[3:]],
         "classes": class_table(modes[0], names),
         "confusion": modes[0].confusion.tolist(),
         "gaze": _gaze(modes[0]),
@@ -93,7 +96,7 @@ def find_out(
         "sample": [{"index": i, **seen.to_dict()} for i, seen in zip(firsts, sample, strict=True)],
         "mistakes": [_mistake(i, answers, label, names) for i in worst],
     }
-    return Findings(tuple(modes), sample, tuple(map(look_at, worst)), fixations, facts)
+    return Findings(tuple(modes[:3]), tuple(modes[3:]), sample, tuple(map(look_at, worst)), fixations, facts)
 
 
 def surroundings(config: Config, command: str) -> dict[str, Any]:

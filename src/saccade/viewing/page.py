@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from saccade.training.evaluate import Evaluation
 from saccade.viewing.album import gallery, scanpath
 from saccade.viewing.axes import percent
-from saccade.viewing.charts import mode_name
 from saccade.viewing.figure import Figure
 from saccade.viewing.findings import Findings
 from saccade.viewing.html import cards, fact, section, table
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
 STYLE = Path(__file__).with_name("report.css")
+RATES = ("wrong", "error", "95 % interval")  # heads of the columns of a row
 LISTED = 30  # classes of the table, the worst of more
 HEAD = (
     '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -38,7 +38,11 @@ def page(findings: Findings, figures: dict[str, Figure], panels: "Sequence[Seque
     wrong = gallery({name: looks[name] for name in names[sampled:]}, facts["mistakes"])
     body = [
         _header(findings),
-        section("Errors", _errors(findings, figures), "In each way of asking, with the 95 % interval of the error."),
+        section(
+            "Errors",
+            _errors(findings, figures),
+            "In each way of asking, with the 95 % interval; of several passes the probabilities are averaged.",
+        ),
         section("Where it looks", _gaze(facts, figures, panels)),
         section("What it takes for what", _confusion(facts, figures)),
         section(
@@ -96,21 +100,25 @@ def _short(mode: Evaluation) -> str:
     return mode.policy + (f", {mode.num_rollouts} averaged" if mode.num_rollouts > 1 else "")
 
 
+def _row(mode: Evaluation) -> list[str]:
+    """The error of a mode as a row of a table."""
+    return [_short(mode), f"{mode.wrong:,}", percent(mode.error_rate), _interval(mode.interval)]
+
+
 def _errors(findings: Findings, figures: dict[str, Figure]) -> str:
     """The modes, and the errors after each glimpse."""
     modes = findings.modes
-    rows = [[_short(mode), f"{mode.wrong:,}", percent(mode.error_rate), _interval(mode.interval)] for mode in modes]
+    names = [_short(mode) for mode in modes]
     steps = [
         [str(t + 1), *(percent(mode.wrong_by_glimpse[t] / mode.n) for mode in modes)]
         for t in range(modes[0].num_glimpses)
     ]
-    return (
-        cards(
-            to_svg(figures["errors"]) + table("modes", ["policy", "wrong", "error", "95 % interval"], rows),
-            "<h3>After each glimpse</h3>" + to_svg(figures["glimpses"]),
-            "<h3>The same in numbers</h3>" + table("error-by-glimpse", ["glimpses", *map(_short, modes)], steps),
-        )
-        + f"<p>{mode_name(modes[-1])}: the class probabilities are averaged, and answered once.</p>"
+    return cards(
+        to_svg(figures["errors"]) + table("modes", ["policy", *RATES], [_row(mode) for mode in modes]),
+        "<h3>After each glimpse</h3>" + to_svg(figures["glimpses"]),
+        "<h3>The same in numbers</h3>" + table("error-by-glimpse", ["glimpses", *names], steps),
+        "<h3>What looking is worth</h3><p>The same model, taken to places that nobody learned, within its reach.</p>"
+        + table("stand-ins", ["places", *RATES], [_row(mode) for mode in findings.stand_ins]),
     )
 
 
