@@ -14,14 +14,21 @@ NOTES = pytest.StashKey[dict[str, dict[str, float]]]()
 def note(request: pytest.FixtureRequest, what: str, count: float) -> None:
     """Add to a figure of the page, under the name of the test's file; figures of the same name add up."""
     notes = request.config.stash.setdefault(NOTES, {})
-    figures = notes.setdefault(Path(request.node.path).stem.removeprefix("test_"), {})
+    figures = notes.setdefault(name_of(request.node), {})
     figures[what] = figures.get(what, 0) + count
 
 
-def write(config: pytest.Config) -> None:
-    """Keep the figures of a full run, a file for each file of tests."""
+def name_of(test: pytest.Item) -> str:
+    """The file that a test is in."""
+    return test.path.stem.removeprefix("test_")
+
+
+def write(config: pytest.Config, failed: set[str]) -> None:
+    """Keep the figures of a full run, a file for each file of tests that all held."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     for name, figures in config.stash.get(NOTES, {}).items():
+        if name in failed:
+            continue
         facts = {
             "figures": figures,
             "date": time.strftime("%Y-%m-%d", time.gmtime()),

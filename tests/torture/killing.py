@@ -111,7 +111,7 @@ def torment(folder: Path, settings: dict[str, Any], draw: random.Random, found: 
     log, said, before = folder / "steps", folder / "said", []
     for count in range(10**6):
         process = forked(folder / "parts", settings, log, said)
-        number, code = end(process, draw.choice(SIGNALS), draw.uniform(0, 0.4) if count < most else 600)
+        number, code = end(process, draw.choice(SIGNALS), draw.uniform(0, 0.3) if count < most else 600)
         steps = taken(log)
         log.unlink(missing_ok=True)
         if before and steps:
@@ -165,6 +165,7 @@ def run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
         left = {file.name for file in (place / "parts").iterdir() if file.name.startswith(".")}
         assert not left, f"Nothing should be left over. Found {left}."
         found["runs"] += 1
+        print(json.dumps(found), file=sys.stderr, flush=True)
     found.pop("last", None)
     return found
 

@@ -13,7 +13,7 @@ from torture.killing import INTERVAL
 SCRIPT = Path(__file__).with_name("killing.py")
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(240, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("kills", [3, pytest.param(210, marks=pytest.mark.torture)])
 def test_killed_runs_lose_nothing_beyond_the_interval(tmp_path: Path, kills: int, request: pytest.FixtureRequest):
     command = [sys.executable, str(SCRIPT), str(tmp_path), str(kills), "0"]
     done = subprocess.run(command, capture_output=True, text=True)
