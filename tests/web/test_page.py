@@ -205,6 +205,9 @@ def test_the_start_is_dragged(page: Page, url: str):
     page.mouse.move(*at(page, 0.3, 0.4))
     page.mouse.up()
     expect(page.locator("#count")).to_have_text("1 of 6")
+    ring = page.locator("#start").bounding_box()
+    assert ring
+    assert (ring["x"] + 22, ring["y"] + 22) == pytest.approx(at(page, 0.3, 0.4), abs=2)
     label = page.locator("#start").get_attribute("aria-label") or ""
     x, y = map(float, re.findall(r"-?\d\.\d+", label))
     # (0.3, 0.4) of 10 pixels is (2, 3) of the picture's 8; a window of 4 has 6 places on 10 pixels.
@@ -259,7 +262,9 @@ def test_one_draws_on_what_one_sees(page: Page):
     ink = sight(page).sum(-1) > 600
     height, width = ink.shape
     ink[:4] = ink[-4:] = False  # the card's white, where the stage ends within a pixel
+    columns = np.nonzero(ink[:, width // 5 : 7 * width // 10].any(0))[0] + width // 5
     rows = np.nonzero(ink[:, width // 5 : 7 * width // 10].any(1))[0]
+    assert (columns.min() + columns.max()) / 2 / width == pytest.approx(0.5, abs=0.03)
     assert (rows.min() / height, rows.max() / height) == pytest.approx((0.1, 0.9), abs=0.03)  # 8 of 10 pixels
     page.mouse.up()
 
