@@ -29,7 +29,7 @@ def test_a_fault_of_the_policy_counts_once_it_lasts(fault: dict[str, float], wor
     assert len(said) == 1
     assert alarms([*[WELL | fault] * 4], MODEL) == {}
     assert alarms([*[WELL | fault] * 5, WELL], MODEL) == {}
-    assert alarms([WELL | fault, WELL, WELL | fault], MODEL) == {}
+    assert alarms([WELL | fault, WELL, *[WELL | fault] * 4], MODEL) == {}
     assert alarms([WELL | fault], MODEL, lasting=1) == said
 
 

@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from saccade.training.fit import fit
-from saccade.training.interrupt import Stopped
 from saccade.viewing import tensorboard
 from saccade.viewing.tensorboard import GROUPS, TensorBoard
-from training.tiny import Interrupt, metrics, outcome, tiny
+from training.tiny import metrics, outcome, tiny
 
 pytest.importorskip("tensorboard", reason="Needs the package tensorboard: `pip install 'saccade[tensorboard]'`.")
 
@@ -55,21 +54,25 @@ def test_the_run_is_the_same_without_it(run: Path, tmp_path: Path) -> None:
     assert outcome(tmp_path / "run") == outcome(run)
 
 
-def test_a_resumed_run_goes_on_and_an_overwritten_one_begins_anew(tmp_path: Path) -> None:
-    class Stopping(TensorBoard, Interrupt):
-        def __init__(self, folder: Path) -> None:
-            TensorBoard.__init__(self, folder)
-            Interrupt.__init__(self, 2)
+def write(folder: Path, done: int, *epochs: int) -> None:
+    """What is told of a run that goes on after `done` epochs."""
+    writer = TensorBoard(folder)
+    writer.on_start(tiny(), done, 4)
+    for epoch in epochs:
+        writer.on_epoch({"epoch": epoch, "loss": float(epoch)})
 
-        def on_epoch(self, metrics: dict[str, Any]) -> None:
-            TensorBoard.on_epoch(self, metrics)
-            Interrupt.on_epoch(self, metrics)
 
-    with pytest.raises((KeyboardInterrupt, Stopped)):
-        fit(tiny(epochs=3), tmp_path, listener=Stopping(tmp_path))
-    fit(tiny(epochs=3), tmp_path, resume=True, listener=TensorBoard(tmp_path))
-    assert [point.step for point in read(tmp_path).Scalars("loss/loss")] == [1, 2, 3]
-    fit(tiny(epochs=1), tmp_path, overwrite=True, listener=TensorBoard(tmp_path))
+def test_a_resumed_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    """Also where more had been told than its checkpoint knows."""
+    write(tmp_path, 0, 1, 2, 3)
+    write(tmp_path, 1, 2, 3, 4)
+    assert [point.step for point in read(tmp_path).Scalars("loss/loss")] == [1, 2, 3, 4]
+
+
+def test_an_overwritten_run_begins_anew(tmp_path: Path) -> None:
+    write(tmp_path, 0, 1, 2)
+    write(tmp_path, 0, 1)
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 1
     assert [point.step for point in read(tmp_path).Scalars("loss/loss")] == [1]
 
 

@@ -41,7 +41,7 @@ def watch(
 
     folders, console = (run, *others), Console(highlight=False)
     runs = [read(folder) for folder in folders]
-    if once or not console.is_terminal or all(each.done for each in runs):
+    if once or not console.is_terminal:
         console.print(dashboard(runs, console.width))
         return
     try:
