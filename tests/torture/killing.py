@@ -160,10 +160,11 @@ def run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
             _, code = end(forked(place / "whole", settings, place / "log", place / "said"), signal.SIGKILL, 600)
             assert code == 0, (place / "said").read_text()
             whole[kind] = outcome(place / "whole")
-        torment(place, settings, draw, found, kills - sum(found["kills"].values()))
+        left = kills - sum(found["kills"].values())
+        torment(place, settings, draw, found, min(left, -(-kills // len(KINDS))))
         assert outcome(place / "parts") == whole[kind], f"A run of the kind {kind} should end as one that was let be."
-        left = {file.name for file in (place / "parts").iterdir() if file.name.startswith(".")}
-        assert not left, f"Nothing should be left over. Found {left}."
+        hidden = {file.name for file in (place / "parts").iterdir() if file.name.startswith(".")}
+        assert not hidden, f"Nothing should be left over. Found {hidden}."
         found["runs"] += 1
         print(json.dumps(found), file=sys.stderr, flush=True)
     found.pop("last", None)
