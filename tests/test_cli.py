@@ -98,7 +98,7 @@ def other(section: str, name: str, value: object) -> object:
     """A value of the same type that is not the default."""
     choices = {"canvas": "cluttered", "resize": "pad", "colour": "rgb", "unreadable": "skip", "core": "gru"}
     choices |= {"activation": "elu", "start": "centre", "baseline": "none", "optimizer": "sgd"}
-    choices |= {"schedule": "linear", "precision": "bf16"}
+    choices |= {"schedule": "linear", "precision": "bf16", "compile": "off"}
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):
