@@ -18,4 +18,4 @@ def test_every_test_that_the_page_names_is_there():
     page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
     named = {word.strip("`(),.") for word in page.split() if word.strip("`(),.").startswith("tests/")}
     assert named
-    assert not {name for name in named if not (ROOT / name).is_file()}
+    assert not {name for name in named if not (ROOT / name).exists()}
