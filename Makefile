@@ -3,12 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: help demo test style types check torture tree docs clean
+.PHONY: help demo test style types check torture tree results docs clean
 help:
 	@echo "make demo    install into .venv, train on real handwritten digits, show where the model looks"
 	@echo "make test    install into .venv, then style, types and tests"
 	@echo "make torture kill, starve and corrupt runs for half an hour; writes the figures of docs/reliability.md"
 	@echo "make tree    rewrite the tree in README.md from the first line of each file"
+	@echo "make results rewrite docs/results.md and the table in README.md from the files in results"
 	@echo "make docs    build the documentation into site"
 	@echo "make clean   remove .venv and what the checks left; runs stay"
 
@@ -33,6 +34,9 @@ torture: .venv/installed-dev
 
 tree: .venv/installed-dev
 	$(BIN)/python docs/tree.py
+
+results: .venv/installed-dev
+	$(BIN)/python docs/results.py
 
 docs: .venv/installed-docs
 	$(BIN)/zensical build

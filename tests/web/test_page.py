@@ -185,6 +185,7 @@ def test_a_finger_draws_and_does_not_scroll(page: Page):
         for point in stroke[::4] + stroke[-1:]:
             touch("touchMove", at(page, *point))
         touch("touchEnd")
+    page.wait_for_timeout(1000)  # on a slow machine the first stroke is answered before the second is there
     page.wait_for_selector(DONE)
     assert page.locator("#answer").inner_text() == "1"
     assert page.evaluate("scrollY") == 0

@@ -1,0 +1,133 @@
+"""Write docs/results.md and README's table from the files in results: `make results`. No number is typed by hand."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from saccade import recipes, settings
+from ship import command, percent
+
+ROOT = Path(__file__).parents[1]
+PAGE, README = ROOT / "docs" / "results.md", ROOT / "README.md"
+BLOCK = re.compile(r"(?<=<!-- results -->\n).*?(?=<!-- /results -->)", re.DOTALL)
+ROWS = {  # the published errors, per cent: what each row is held against
+    "mnist": ("MNIST", "1.07 paper, 0.85 Torch7"),
+    "translated": ("Translated MNIST, 60x60", "1.20 paper, 0.92 Torch7"),
+    "cluttered60": ("Cluttered MNIST, 60x60, 4 distractors", "4.04 paper, 2.63 tfRAM"),
+    "cluttered100": ("Cluttered MNIST, 100x100, 8 distractors", "8.11 paper, 5.9 tfRAM"),
+}
+
+Run = dict[str, Any]
+
+HEAD = """\
+# Results
+
+Written by `make results` from the files in `results`; `python docs/measure.py RUN ROW` puts those of a run there.
+Errors are those of the test set, in per cent of its images: the mean over the seeds, and their standard deviation where
+there are several. Unless it says otherwise, each is of one pass with the mean policy. The model is chosen by validation
+error, and the test set is looked at after training.
+"""
+
+
+def runs(row: str) -> list[Run]:
+    """Every run of a row, by seed."""
+    folders = sorted((ROOT / "results" / row).glob("seed-*"), key=lambda path: int(path.name[5:]))
+    return [{path.stem: load(path) for path in sorted(folder.iterdir())} for folder in folders]
+
+
+def load(path: Path) -> Any:
+    """What a file holds: the settings, the lines of metrics, or one JSON value."""
+    if path.name == "config.json":
+        return settings.read(path)
+    text = path.read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()] if path.suffix == ".jsonl" else json.loads(text)
+
+
+def spread(fractions: Sequence[float]) -> str:
+    """Mean and standard deviation, in per cent."""
+    middle = percent(mean(fractions))
+    return f"{middle} ± {100 * stdev(fractions):.2f}" if len(fractions) > 1 else middle
+
+
+def test_error(found: Sequence[Run]) -> str:
+    """The error of a row."""
+    return spread([run["test"]["error_rate"] for run in found])
+
+
+def sensor(found: Sequence[Run]) -> str:
+    """What the runs of a row see with."""
+    model = found[0]["config"].model
+    scales = "1 scale" if model.depth == 1 else f"{model.depth} scales"
+    return f"{model.num_glimpses} glimpses, {'x'.join(map(str, model.glimpse_size))}, {scales}"
+
+
+def how(row: str, run: Run) -> str:
+    """The command that makes such a run; runs of this length are compiled without being told."""
+    return re.sub(r" --seed \d+| --compile on", "", command(row, run["config"]))
+
+
+def table() -> str:
+    """README's table."""
+    lines = ["| task | sensor | test error | n | published | command |", "|---|---|---|---|---|---|"]
+    for row, (task, published) in ROWS.items():
+        if found := runs(row):
+            count = "1 run" if len(found) == 1 else f"{len(found)} runs"
+            lines.append(
+                f"| {task} | {sensor(found)} | {test_error(found)} | {count} | {published} | `{how(row, found[0])}` |"
+            )
+    return "\n".join([*lines, ""])
+
+
+def section(row: str, found: Sequence[Run]) -> Iterator[str]:
+    """All that was measured of a row."""
+    task, published = ROWS[row]
+    yield f"\n## {task}\n"
+    yield f"{recipes.summary(row).partition(': ')[0]}. Published: {published}.\n"
+    yield f"```sh\n{how(row, found[0])} --seed {found[0]['config'].training.seed}\n```\n"
+    yield "| seed | test error | 95 % interval | validation error | epoch | images/s | hours |"
+    yield "|---|---|---|---|---|---|---|"
+    for run in found:
+        last, test = run["metrics"][-1], run["test"]
+        speeds = sorted(line["images_per_second"] for line in run["metrics"])
+        interval = " to ".join(map(percent, test["interval"]))
+        yield (
+            f"| {run['config'].training.seed} | {percent(test['error_rate'])} | {interval} "
+            f"| {percent(last['best_validation_error'])} | {last['best_epoch']} of {last['epoch']} "
+            f"| {speeds[len(speeds) // 2]:,.0f} | {last['seconds'] / 3600:.1f} |"
+        )
+    yield f"\nMean: **{test_error(found)}** (n = {len(found)}).\n"
+    yield "| the same models, asked otherwise | test error |\n|---|---|"
+    for name, facts in found[0]["evaluation"].items():
+        rates = [run["evaluation"][name]["wrong"] / run["evaluation"][name]["n"] for run in found]
+        yield f"| {asked(name, facts)} | {spread(rates)} |"
+    dependence = mean(run["evaluation"]["mean"]["scanpath_dependence"] for run in found)
+    yield f"\nThe scanpath depends on the image by {dependence:.0%} of what random places would (docs/seeing.md).\n"
+    facts = found[0]["machine"]
+    yield (
+        f"Machine: {facts['processor']}, {facts['cores']} virtual cores shared with other work, 1 thread; "
+        f"saccade {facts['saccade']}, torch {facts['torch']}, Python {facts['python']}."
+    )
+
+
+def asked(name: str, facts: dict[str, Any]) -> str:
+    """What an evaluation is called on the page."""
+    words = {"random": "places at random", "centre": "only the centre", "raster": "row by row"}
+    if name in words:
+        return f"{words[name]}, in place of the learned policy"
+    if name.endswith(" px"):
+        return f"images scaled to {name} a side"
+    return name if name.endswith(" glimpses") else facts["name"]
+
+
+def page() -> str:
+    """docs/results.md."""
+    found = {row: runs(row) for row in ROWS}
+    return "\n".join([HEAD, *(line for row in ROWS if found[row] for line in section(row, found[row])), ""])
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    README.write_text(BLOCK.sub(lambda _: table(), README.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,40 @@
+"""The pages of results say what the files in results say, and what is measured is what its name says."""
+
+import importlib
+from pathlib import Path
+
+import pytest
+import torch
+
+from saccade.data.records import InMemory
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch):
+    """A script of docs, as a module."""
+    monkeypatch.syspath_prepend(DOCS)
+    return importlib.import_module
+
+
+def test_pages_are_those_that_make_results_writes(script):
+    results = script("results")
+    assert results.PAGE.read_text(encoding="utf-8") == results.page(), "run `make results`"
+    found = results.BLOCK.search(results.README.read_text(encoding="utf-8"))
+    assert found
+    assert found.group() == results.table(), "run `make results`"
+
+
+def test_smaller_digits_lie_in_the_middle_and_are_as_bright_in_all(script):
+    image = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
+    image[..., 7:21, 7:21] = 200
+    small = script("measure").scaled(InMemory(image, torch.tensor([3])), 14).image
+    rows, columns = small[0, 0].nonzero().unbind(1)
+    assert (rows.min(), rows.max(), columns.min(), columns.max()) == (10, 17, 10, 17)
+    assert (small[0, 0, 11:17, 11:17] == 200).all()
+
+
+def test_several_seeds_are_told_by_mean_and_standard_deviation(script):
+    assert script("results").spread([0.004, 0.006]) == "0.50 % ± 0.14"
+    assert script("results").spread([0.004]) == "0.40 %"
