@@ -12,6 +12,7 @@ from types import ModuleType
 
 import torch
 
+from saccade.recurrent.fused import can_fuse
 from saccade.training.build import build
 from saccade.training.floor import bare_products
 from saccade.training.startup import startup
@@ -73,19 +74,22 @@ def step_lines(repeats: int, quick: bool) -> Iterator[Line]:
     cases: list[tuple[Precision, int]] = [("bf16", 512), ("fp32", 256)]
     for threads, (precision, batch) in itertools.product((1,) if quick else _threads(), cases):
         batch = 8 if quick else batch
+        compiled = [False] if quick or not can_fuse(torch.device("cpu")) else [False, True]
         with using(threads):
-            step, floor = trainer(MNIST, batch, precision), bare_products(build(MNIST), batch, DTYPES[precision])
-            ours, bare = alternate([step, floor], repeats, _span(quick))
-        yield compare(
-            *(_each(seconds, batch) for seconds in (ours, bare)),
-            topic="step",
-            case=f"28 px, 7 glimpses, {_stated(precision, batch, threads)}",
-            measures="whole training step",
-            against="its matrix products alone",
-            unit=PER_IMAGE,
-            goal=0.6,
-            at_least=True,
-        )
+            steps = [trainer(MNIST, batch, precision, compiled=fused) for fused in compiled]
+            floor = bare_products(build(MNIST), batch, DTYPES[precision])
+            *ours, bare = alternate([*steps, floor], repeats, _span(quick))
+        for fused, seconds in zip(compiled, ours, strict=True):
+            yield compare(
+                *(_each(values, batch) for values in (seconds, bare)),
+                topic="step",
+                case=f"28 px, 7 glimpses, {_stated(precision, batch, threads)}{', compiled' if fused else ''}",
+                measures="whole training step",
+                against="its matrix products alone",
+                unit=PER_IMAGE,
+                goal=0.6,
+                at_least=True,
+            )
 
 
 def scene_lines(repeats: int, quick: bool) -> Iterator[Line]:

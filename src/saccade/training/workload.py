@@ -47,10 +47,11 @@ def trainer(
     canvas: Canvas | None = None,
     num_rollouts: int = 1,
     device: str = "cpu",
+    compiled: bool = False,
 ) -> Form:
     """A whole training step, from reading the batch to updating the parameters."""
     training = Training(batch_size=batch, precision=precision, num_rollouts=num_rollouts)
-    learner = make_learner(Config(model=model, training=training), torch.device(device))
+    learner = make_learner(Config(model=model, training=training), torch.device(device), compiled=compiled)
     learner.model.train()
     order, draws = endless(model, batch, canvas, device), torch.Generator(device).manual_seed(0)
     return lambda: train_step(learner, next(order), draws)
