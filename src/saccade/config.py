@@ -117,6 +117,8 @@ class Training:
 
     seed: int = 0
     """Seed of the parameters, the order of the images, the scenes and the locations."""
+    pretrained: str = ""
+    """Model to start from, a run folder or a name that comes with the package; empty starts from random parameters."""
     epochs: int = 60
     """Epochs of training at most."""
     patience: int = 0

@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,9 @@ from safetensors.torch import load_file, save_file
 
 from saccade import build, fit, from_pretrained, save_pretrained
 from saccade.training.files import aside
+from saccade.training.pretrained import take_over
 from torture.disk import Disk, Killed, kill
-from training.tiny import tiny, tiny_model
+from training.tiny import Interrupt, metrics, outcome, tiny, tiny_model
 
 
 @pytest.mark.parametrize(
@@ -143,3 +145,75 @@ def test_a_file_whose_writing_fails_leaves_the_one_before(tmp_path: Path):
         assert beside.suffix == path.suffix
         beside.write_bytes(b"after")
     assert path.read_bytes() == b"after"
+
+
+def test_a_model_starts_with_what_another_has_learned():
+    """The same model takes all of it; of a larger one it is a corner, and the rest keeps its own start."""
+    trained, other = build(tiny_model()), build(tiny_model())
+    take_over(other, trained)
+    assert all(torch.equal(*pair) for pair in zip(other.parameters(), trained.parameters(), strict=True))
+    larger = build(tiny_model(depth=2, hidden_size=14))
+    before = {name: value.clone() for name, value in larger.named_parameters()}
+    take_over(larger, trained)
+    for name, value in trained.named_parameters():
+        corner = tuple(map(slice, value.shape))
+        assert torch.equal(larger.get_parameter(name)[corner], value)
+        before[name][corner] = value
+        assert torch.equal(larger.get_parameter(name), before[name])
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"), [({"classes": tuple("abcdefghij")}, "classifier"), ({"baseline": "scalar"}, "baseline")]
+)
+def test_what_means_something_else_is_not_taken(changes: dict, part: str):
+    trained, other = build(tiny_model()), build(tiny_model(**changes))
+    before = {name: value.clone() for name, value in getattr(other, part).named_parameters()}
+    take_over(other, trained)
+    assert all(torch.equal(getattr(other, part).get_parameter(name), value) for name, value in before.items())
+    assert torch.equal(other.core.recurrent.weight, trained.core.recurrent.weight)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"what_width": 6}, r"`glimpse.join.0.weight` is (12, 14). Found (12, 16)."),
+        ({"core": "gru"}, "`core.cell.bias_hh` is (36,). Found none."),
+        ({"locator_width": 5}, "`locator.mean.2.bias` is (2,). Found none."),
+    ],
+)
+def test_a_model_of_other_parts_is_no_start(changes: dict, sentence: str):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        take_over(build(tiny_model(**changes)), build(tiny_model()))
+
+
+@pytest.mark.parametrize("ema", [0.0, 0.9])
+def test_a_run_starts_from_a_pretrained_model(tmp_path: Path, ema: float):
+    """Its first epoch, with a learning rate of almost 0, leaves the model as it was, and it knows what that knew."""
+    trained = fit(tiny(epochs=6), tmp_path / "trained")
+    settings = {"pretrained": str(tmp_path / "trained"), "learning_rate": 1e-12, "min_learning_rate": 1e-12, "ema": ema}
+    fit(tiny(epochs=1, **settings), tmp_path / "run")
+    found = metrics(tmp_path / "run")[0]
+    assert found["validation_error"] == trained.progress.best_error
+    for name in ("last", "best"):
+        state = outcome(tmp_path / "run")[name]
+        state = state["learner"]["model"] if name == "last" else state
+        for key, value in from_pretrained(tmp_path / "trained").state_dict().items():
+            assert torch.allclose(torch.tensor(state[key]), value, atol=1e-6)
+
+
+def test_a_run_that_started_from_a_model_goes_on_without_it(tmp_path: Path):
+    """The same bits as when it was not stopped, though the model it began with has gone meanwhile."""
+    save_pretrained(build(tiny_model()), tmp_path / "model")
+    config = tiny(pretrained=str(tmp_path / "model"), epochs=2)
+    fit(config, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit(config, tmp_path / "stopped", listener=Interrupt(1, 2))
+    (tmp_path / "model").rename(tmp_path / "gone")
+    fit(config, tmp_path / "stopped", resume=True)
+    assert outcome(tmp_path / "stopped") == outcome(tmp_path / "whole")
+
+
+def test_a_pretrained_model_that_is_not_there_is_named_and_no_run_is_begun(tmp_path: Path):
+    with pytest.raises(FileNotFoundError, match=r"Did you mean `digits`\?"):
+        fit(tiny(pretrained="digit"), tmp_path / "run")
+    assert not (tmp_path / "run" / "config.json").exists()

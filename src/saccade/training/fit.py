@@ -20,7 +20,7 @@ from saccade.training.interrupt import Interrupts
 from saccade.training.launch import join, restarted
 from saccade.training.learner import make_learner
 from saccade.training.lock import locked
-from saccade.training.pretrained import from_pretrained
+from saccade.training.pretrained import from_pretrained, take_over
 from saccade.training.run import BEST, CONFIG, TEST, Run
 from saccade.training.scenes import load_scenes, resolve
 from saccade.training.seeds import derive
@@ -95,6 +95,8 @@ def fit(
             else:
                 if ranks.first:
                     _check_new(folder, overwrite)  # again: another process may have begun one here, and be done
+                if training.pretrained:
+                    take_over(run.learner.model, from_pretrained(training.pretrained, device))
                 run.begin()
             _train(run, listener if listener and ranks.first else Listener())
             test = evaluate(from_pretrained(folder / BEST, device) if ranks.first else run.learner.best, scenes.test)

@@ -78,6 +78,37 @@ def from_pretrained(folder: str | os.PathLike[str], device: torch.device | str =
     return model.to(device).eval()
 
 
+@torch.no_grad()
+def take_over(model: Attention, other: Attention) -> None:
+    """Copy what `other` has learned into `model`, so that training goes on from there.
+
+    What is larger in `model` (more scales, more channels, wider layers) takes the other's numbers first and keeps its
+    own start in the rest; the classifier is taken only if the classes are the same, the baseline only if it is of the
+    same kind.
+
+    Raises:
+        ValueError: if `other` has other parts, or larger ones.
+
+    Example:
+        >>> of_cats = Model(image=(1, 28, 28), classes=("cat", "dog"))
+        >>> of_digits = Model(image=(1, 60, 60), classes=tuple("0123456789"), depth=3)
+        >>> take_over(build(of_digits), build(of_cats))
+    """
+    parts = ["glimpse", "core", "locator"]
+    parts += ["classifier"] if model.config.classes == other.config.classes else []
+    parts += ["baseline"] if model.config.baseline == other.config.baseline else []
+    for part in parts:
+        mine, theirs = (dict(getattr(each, part).named_parameters()) for each in (model, other))
+        for name in sorted(mine.keys() | theirs.keys()):
+            here, there = (tuple(each[name].shape) if name in each else None for each in (mine, theirs))
+            if here is None or there is None or any(map(int.__lt__, here, there)):
+                raise ValueError(
+                    f"`pretrained` should have the parts of the new model, none of them larger, where `{part}.{name}` "
+                    f"is {here or 'absent'}. Found {there or 'none'}."
+                )
+            mine[name][tuple(map(slice, there))] = theirs[name]
+
+
 def _read_config(path: Path) -> Model:
     """The settings of a model, from a file of their own or as a section of a run's."""
     if path.stat().st_size > LARGEST:
