@@ -9,7 +9,7 @@ help:
 	@echo "make test    install into .venv, then style, types and tests"
 	@echo "make torture kill, starve and corrupt runs for half an hour; writes the figures of docs/reliability.md"
 	@echo "make tree    rewrite the tree in README.md from the first line of each file"
-	@echo "make results rewrite docs/results.md and the table in README.md from the files in results"
+	@echo "make results rewrite docs/results.md and the tables in README.md and docs/lab-notes.md from the files in results"
 	@echo "make docs    build the documentation into site"
 	@echo "make clean   remove .venv and what the checks left; runs stay"
 
@@ -37,6 +37,7 @@ tree: .venv/installed-dev
 
 results: .venv/installed-dev
 	$(BIN)/python docs/results.py
+	$(BIN)/python docs/pilots.py
 
 docs: .venv/installed-docs
 	$(BIN)/zensical build

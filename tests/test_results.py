@@ -26,6 +26,14 @@ def test_pages_are_those_that_make_results_writes(script):
     assert found.group() == results.table(), "run `make results`"
 
 
+def test_the_pilots_in_the_lab_notes_are_those_of_the_files(script):
+    pilots = script("pilots")
+    found = pilots.BLOCK.search(pilots.PAGE.read_text(encoding="utf-8"))
+    assert found
+    assert found.group() == pilots.table(), "run `make results`"
+    assert found.group().count("\n") == 2 + len(list((DOCS.parent / "results" / "pilots").iterdir()))
+
+
 def test_smaller_digits_lie_in_the_middle_and_are_as_bright_in_all(script):
     image = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
     image[..., 7:21, 7:21] = 200
