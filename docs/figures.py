@@ -12,7 +12,7 @@ BLOCK = re.compile(r"(?<=<!-- figures -->\n).*?(?=<!-- /figures -->)", re.DOTALL
 def rows(path: Path) -> list[str]:
     """The lines of one file of figures."""
     facts = json.loads(path.read_text(encoding="utf-8"))
-    test = f"`tests/torture/test_{path.stem}.py`"
+    test = "`make torture`" if path.stem == "whole" else f"`tests/torture/test_{path.stem}.py`"
     return [f"| {what} | {count:,} | {test} | {facts['date']} |" for what, count in facts["figures"].items()]
 
 

@@ -1,6 +1,7 @@
 """The figures of a torture: each test notes what it tried, and a full run writes them down for docs/reliability.md."""
 
 import json
+import os
 import platform
 import time
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 RESULTS = Path(__file__).parents[2] / "results" / "torture"
+WHOLE = "whole"
 NOTES = pytest.StashKey[dict[str, dict[str, float]]]()
 
 
@@ -21,6 +23,16 @@ def note(request: pytest.FixtureRequest, what: str, count: float) -> None:
 def name_of(test: pytest.Item) -> str:
     """The file that a test is in."""
     return test.path.stem.removeprefix("test_")
+
+
+def note_whole(config: pytest.Config, seconds: float) -> None:
+    """Add what a whole run took, and how many of its tests held or were skipped, which is all it can do but fail."""
+    told: dict[str, list] = config.pluginmanager.get_plugin("terminalreporter").stats  # pyright: ignore[reportOptionalMemberAccess]
+    config.stash.setdefault(NOTES, {})[WHOLE] = {
+        f"minutes, on {len(os.sched_getaffinity(0))} cores": round(seconds / 60, 1),
+        "tests that held": len(told.get("passed", [])),
+        "tests that were skipped": len(told.get("skipped", [])),
+    }
 
 
 def write(config: pytest.Config, failed: set[str]) -> None:
