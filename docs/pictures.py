@@ -1,4 +1,4 @@
-"""Draw the pictures of README.md and docs from a run: `python docs/pictures.py runs/mnist`."""
+"""Draw the pictures of README.md and docs from a run: `python docs/pictures.py mnist`."""
 
 import sys
 import tempfile
