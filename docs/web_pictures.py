@@ -1,6 +1,8 @@
-"""Draw the pictures of docs/web.md with Chromium, and time the answers: `python docs/web_pictures.py runs/mnist`."""
+"""Time the answers of the page, and draw the pictures of docs/web.md: `python docs/web_pictures.py mnist`."""
 
 import json
+import os
+import re
 import statistics
 import sys
 import threading
@@ -16,6 +18,8 @@ import torch
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
+from measure import machine, write
+from results import load
 from saccade.cli.opened import open_run
 from saccade.web.app import make_app
 from saccade.web.examples import DIGITS, strokes
@@ -23,6 +27,8 @@ from saccade.web.serve import address, bind
 from saccade.web.shown import show
 
 DOCS = Path(__file__).parent
+PAGE, LATENCY = DOCS / "web.md", DOCS.parent / "results" / "web" / "latency.json"
+BLOCK = re.compile(r"(?<=<!-- latency -->\n).*?(?=<!-- /latency -->)", re.DOTALL)
 QUESTIONS = 200
 WIDE, PHONE = {"width": 1160, "height": 800}, {"width": 390, "height": 810}
 
@@ -71,23 +77,49 @@ def seconds(url: str, name: str) -> tuple[list[float], float]:
     return taken, (time.process_time() - before) / QUESTIONS
 
 
-def table(run: Path, taken: list[float], busy: float) -> str:
-    """The times as docs/web.md has them."""
+def measured(name: str, taken: list[float], busy: float, load: float) -> dict[str, Any]:
+    """What is kept of it, times in milliseconds."""
     milliseconds = sorted(1000 * value for value in taken)
-    late = milliseconds[int(0.95 * len(milliseconds))]
+    return {
+        "model": name,
+        "n": len(taken),
+        "median": round(statistics.median(milliseconds), 2),
+        "percentile_95": round(milliseconds[int(0.95 * len(milliseconds))], 2),
+        "processor_time": round(1000 * busy, 2),
+        "load": round(load, 2),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": machine(),
+    }
+
+
+def told(facts: dict[str, Any]) -> str:
+    """The times as docs/web.md has them."""
+    where = facts["machine"]
     return (
         "| model | median | 95 % are faster than | processor time |\n|---|---|---|---|\n"
-        f"| {run.name} | {statistics.median(milliseconds):.0f} ms | {late:.0f} ms | {1000 * busy:.0f} ms |\n"
+        f"| {facts['model']} | {facts['median']:.0f} ms | {facts['percentile_95']:.0f} ms "
+        f"| {facts['processor_time']:.0f} ms |\n\n"
+        f"From a question to its answer, {facts['n']} drawings one after the other, on one thread, while the load of\n"
+        f"other work was {facts['load']:.1f} ({facts['date']}; {where['processor']}, {where['cores']} virtual cores, "
+        f"torch {where['torch']}).\n"
     )
 
 
-if __name__ == "__main__":
-    run = Path(sys.argv[1])
-    torch.set_num_threads(1)
-    with page(run) as url, sync_playwright() as playwright:
-        print(table(run, *seconds(url, run.name)))
+def draw(url: str) -> None:
+    """The pictures."""
+    with sync_playwright() as playwright:
         flags = ["--headless", "--no-sandbox", "--disable-gpu"]
         browser = playwright.chromium.launch(executable_path=which("chromium"), args=flags)
         photograph(browser, url, "light", WIDE, "3", 3, DOCS / "pictures" / "web.png")
         photograph(browser, url, "dark", PHONE, "5", 4, DOCS / "pictures" / "web-phone.png")
         browser.close()
+
+
+if __name__ == "__main__":
+    run = Path(sys.argv[1])
+    torch.set_num_threads(1)
+    with page(run) as url:
+        others = os.getloadavg()[0]
+        write(LATENCY, measured(run.name, *seconds(url, run.name), others))
+        PAGE.write_text(BLOCK.sub(lambda _: told(load(LATENCY)), PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+        draw(url)

@@ -34,6 +34,19 @@ def test_the_pilots_in_the_lab_notes_are_those_of_the_files(script):
     assert found.group().count("\n") == 2 + len(list((DOCS.parent / "results" / "pilots").iterdir()))
 
 
+def test_the_page_tells_how_long_answers_took(script):
+    pictures = script("web_pictures")
+    found = pictures.BLOCK.search(pictures.PAGE.read_text(encoding="utf-8"))
+    assert found
+    assert found.group() == pictures.told(pictures.load(pictures.LATENCY)), "run `python docs/web_pictures.py mnist`"
+
+
+def test_times_are_kept_by_their_median_and_by_what_95_percent_are_below(script):
+    taken = [number / 1000 for number in range(100, 0, -1)]
+    facts = script("web_pictures").measured("mnist", taken, 0.011, 2.0)
+    assert (facts["n"], facts["median"], facts["percentile_95"], facts["processor_time"]) == (100, 50.5, 96, 11)
+
+
 def test_smaller_digits_lie_in_the_middle_and_are_as_bright_in_all(script):
     image = torch.zeros(1, 1, 28, 28, dtype=torch.uint8)
     image[..., 7:21, 7:21] = 200
