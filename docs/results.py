@@ -7,7 +7,12 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
 from saccade import recipes, settings
+from saccade.config import Model
+from saccade.training.build import build
 from ship import command, percent
 
 ROOT = Path(__file__).parents[1]
@@ -71,12 +76,15 @@ def how(row: str, run: Run) -> str:
 
 def table() -> str:
     """README's table."""
-    lines = ["| task | sensor | test error | n | published | command |", "|---|---|---|---|---|---|"]
+    lines = ["| task | sensor | network | test error | n | published | command |", "|---|---|---|---|---|---|---|"]
     for row, (task, published) in ROWS.items():
         if found := runs(row):
             count = "1 run" if len(found) == 1 else f"{len(found)} runs"
+            parameters, products = network(found[0]["config"].model)
+            size = f"{parameters / 1000:.0f} k parameters, {products / 1e6:.1f} M multiply-adds an image"
             lines.append(
-                f"| {task} | {sensor(found)} | {test_error(found)} | {count} | {published} | `{how(row, found[0])}` |"
+                f"| {task} | {sensor(found)} | {size} | {test_error(found)} | {count} | {published} "
+                f"| `{how(row, found[0])}` |"
             )
     return "\n".join([*lines, ""])
 
@@ -105,11 +113,21 @@ def section(row: str, found: Sequence[Run]) -> Iterator[str]:
         yield f"| {asked(name, facts)} | {spread(rates)} |"
     dependence = mean(run["evaluation"]["mean"]["scanpath_dependence"] for run in found)
     yield f"\nThe scanpath depends on the image by {dependence:.0%} of what random places would (docs/seeing.md).\n"
-    facts = found[0]["machine"]
+    facts, model = found[0]["machine"], found[0]["config"].model
+    parameters, products = network(model)
+    yield f"Network: {parameters:,} parameters, {products:,} multiply-adds an image.\n"
     yield (
         f"Machine: {facts['processor']}, {facts['cores']} virtual cores shared with other work, 1 thread; "
         f"saccade {facts['saccade']}, torch {facts['torch']}, Python {facts['python']}."
     )
+
+
+def network(model: Model) -> tuple[int, int]:
+    """Parameters, and the multiply-adds in matrix products that one answer to one image takes."""
+    built = build(model).eval()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        built(torch.zeros(1, *model.image), every_answer=False)
+    return sum(parameter.numel() for parameter in built.parameters()), counter.get_total_flops() // 2
 
 
 def asked(name: str, facts: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from saccade.config import Model
 from saccade.data.records import InMemory
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -59,3 +60,13 @@ def test_smaller_digits_lie_in_the_middle_and_are_as_bright_in_all(script):
 def test_several_seeds_are_told_by_mean_and_standard_deviation(script):
     assert script("results").spread([0.004, 0.006]) == "0.50 % ± 0.14"
     assert script("results").spread([0.004]) == "0.40 %"
+
+
+def test_a_network_is_weighed_as_its_layers_say(script):
+    """Every product of every glimpse and of the baseline, the answer once, and no bias."""
+    model = Model(image=(1, 28, 28), classes=("a", "b"), num_glimpses=3, locator_width=5, hidden_size=10, join_width=20)
+    glimpse = 64 * 128 + 2 * 128 + 256 * 20 + 20 * 10
+    products = 3 * (glimpse + 10 * 10 + 10 * 5 + 5 * 2 + 10) + 10 * 2
+    biases = 128 + 128 + 20 + 10 + 10 + 5 + 2 + 2 + 1
+    parameters = glimpse + 10 * 10 + 10 * 5 + 5 * 2 + 10 * 2 + 10 + biases
+    assert script("results").network(model) == (parameters, products)
