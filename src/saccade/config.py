@@ -101,8 +101,10 @@ class Model:
 class Loss:
     """What is learned: the classification loss, and the weights of the policy loss and the baseline loss beside it."""
 
+    reward: Literal["right", "probability", "log-probability"] = "right"
+    """What a scanpath earns: 1 for a right answer, the probability of the right class, or its logarithm."""
     reward_scale: float = 1.0
-    """Reward of a right answer; a wrong one earns 0."""
+    """What the reward is multiplied with."""
     policy_weight: float = 1.0
     """Weight of the policy (REINFORCE) loss."""
     baseline_weight: float = 1.0

@@ -1,6 +1,7 @@
 """HybridLoss: the gradient it promises to logits, locations and baselines, by formula and by enumeration."""
 
 import itertools
+import math
 
 import pytest
 import torch
@@ -35,6 +36,16 @@ def label(images: int, seed: int = 0) -> Tensor:
     return torch.randint(3, (images,), generator=torch.Generator().manual_seed(seed))
 
 
+def slow_reward(reward: str, answer: Tensor, target: Tensor) -> list[float]:
+    """What each answer earns, written out."""
+    earned = []
+    for row, wanted in zip(answer.tolist(), target.tolist(), strict=True):
+        p = math.exp(row[wanted]) / sum(map(math.exp, row))
+        right = row.index(max(row)) == wanted
+        earned.append({"right": float(right), "probability": p, "log-probability": math.log(p)}[reward])
+    return earned
+
+
 def slow_advantage(baseline: str, reward: list[float], baselines: list[list[float]], images: int) -> list[list[float]]:
     """A_t of every answer, written out: entry i is rollout i // images of image i mod images."""
     n, table = len(reward), []
@@ -54,6 +65,7 @@ def slow_advantage(baseline: str, reward: list[float], baselines: list[list[floa
 
 @given(
     baseline=st.sampled_from(BASELINES),
+    reward=st.sampled_from(["right", "probability", "log-probability"]),
     time=st.integers(1, 3),
     images=st.integers(1, 4),
     rollouts=st.integers(2, 3),
@@ -62,14 +74,15 @@ def slow_advantage(baseline: str, reward: list[float], baselines: list[list[floa
     seed=st.integers(0, 99),
 )
 def test_bug_07_each_log_probability_gets_minus_its_advantage_over_the_batch(
-    baseline, time, images, rollouts, scale, weight, seed
+    baseline, reward, time, images, rollouts, scale, weight, seed
 ):
     rollout, target = made(time, images * rollouts, seed=seed), label(images, seed)
-    loss = HybridLoss(baseline=baseline, reward_scale=scale, policy_weight=weight)
-    loss(rollout, target).total.backward()
-    right = rollout.logits[-1].argmax(-1) == target.repeat(rollouts)
-    reward = [scale if yes else 0.0 for yes in right.tolist()]
-    advantage = slow_advantage(baseline, reward, rollout.baselines.tolist(), images)
+    loss = HybridLoss(baseline=baseline, reward=reward, reward_scale=scale, policy_weight=weight)
+    losses = loss(rollout, target)
+    losses.total.backward()
+    earned = [scale * one for one in slow_reward(reward, rollout.answer, target.repeat(rollouts))]
+    advantage = slow_advantage(baseline, earned, rollout.baselines.tolist(), images)
+    torch.testing.assert_close(losses.reward, torch.tensor(earned).mean())
     expected = -weight * torch.tensor(advantage) / (images * rollouts)
     torch.testing.assert_close(gradient(rollout.log_probs), expected)
 
@@ -121,6 +134,7 @@ def test_the_total_is_the_weighted_sum_and_the_reward_is_the_mean():
     )
     right = rollout.answer.argmax(-1) == target.repeat(2)
     assert losses.reward == 2.0 * right.float().mean()
+    assert losses.error == 1 - right.float().mean()
     reward = 2.0 * right
     policy_loss = -((reward - rollout.baselines) * rollout.log_probs).sum(0).mean()
     torch.testing.assert_close(losses.policy_loss, policy_loss)

@@ -15,9 +15,10 @@ from torch.nn import functional as F
 from saccade.policy.units import units
 from saccade.recurrent.rollout import Rollout
 from saccade.reward.advantage import batch_mean, learned, leave_one_out
-from saccade.reward.reward import binary_reward, class_reward
+from saccade.reward.reward import binary_reward, class_reward, log_probability_reward, probability_reward
 
 BASELINES = ("learned", "batch-mean", "leave-one-out", "none")
+REWARDS = {"right": class_reward, "probability": probability_reward, "log-probability": log_probability_reward}
 
 
 class _RewardCriterion(nn.Module, ABC):
@@ -152,6 +153,8 @@ class Losses:
     """Mean squared error of the baselines; 0 where none is learned."""
     reward: Float[Tensor, ""]
     """Mean reward."""
+    error: Float[Tensor, ""]
+    """Share of wrong answers."""
 
 
 class HybridLoss(nn.Module):
@@ -162,12 +165,14 @@ class HybridLoss(nn.Module):
     Args:
         baseline: "learned" subtracts the rollout's own baselines and fits them; "batch-mean" and "leave-one-out" (over
             several rollouts of the same image) need none; "none" subtracts nothing.
-        reward_scale: reward of a right answer.
+        reward: "right" is 1 for a right answer and 0 for a wrong one; "probability" and "log-probability" are those of
+            the right class, which tell good from better among right answers too.
+        reward_scale: what the reward is multiplied with.
         policy_weight, baseline_weight: weights of these losses beside the classification loss's 1.
         label_smoothing: share of the target spread over all classes.
 
     Raises:
-        ValueError: if `baseline` is unknown, or the labels do not fit the rollout.
+        ValueError: if `baseline` or `reward` is unknown, or the labels do not fit the rollout.
 
     Example:
         >>> import saccade
@@ -182,6 +187,7 @@ class HybridLoss(nn.Module):
         self,
         *,
         baseline: str = "learned",
+        reward: str = "right",
         reward_scale: float = 1.0,
         policy_weight: float = 1.0,
         baseline_weight: float = 1.0,
@@ -190,7 +196,10 @@ class HybridLoss(nn.Module):
         super().__init__()
         if baseline not in BASELINES:
             raise ValueError(f"`baseline` should be one of {', '.join(map(repr, BASELINES))}. Found {baseline!r}.")
-        self.baseline, self.reward_scale, self.label_smoothing = baseline, reward_scale, label_smoothing
+        if reward not in REWARDS:
+            raise ValueError(f"`reward` should be one of {', '.join(map(repr, REWARDS))}. Found {reward!r}.")
+        self.baseline, self.label_smoothing = baseline, label_smoothing
+        self.reward, self.reward_scale = REWARDS[reward], reward_scale
         self.policy_weight, self.baseline_weight = policy_weight, baseline_weight
         self.batch_mean = batch_mean  # of the whole batch: where processes share one, another takes its place
 
@@ -203,12 +212,13 @@ class HybridLoss(nn.Module):
         target = label.repeat(rollouts)
         answer = rollout.answer.to(torch.promote_types(rollout.answer.dtype, torch.float32))  # logits may be bf16
         classification_loss = F.cross_entropy(answer, target, label_smoothing=self.label_smoothing)
-        reward = class_reward(rollout.answer, target, self.reward_scale)
+        reward = self.reward(rollout.answer, target, self.reward_scale)
         advantage = self._advantage(reward.view(rollouts, -1), rollout.baselines)
         policy_loss = -(advantage * rollout.log_probs).sum(0).mean()
         baseline_loss = self._baseline_loss(rollout.baselines, reward)
         total = classification_loss + self.policy_weight * policy_loss + self.baseline_weight * baseline_loss
-        return Losses(total, classification_loss, policy_loss, baseline_loss, reward.mean())
+        error = 1 - class_reward(rollout.answer, target).mean()
+        return Losses(total, classification_loss, policy_loss, baseline_loss, reward.mean(), error)
 
     def _advantage(self, reward: Tensor, baselines: Tensor) -> Float[Tensor, "*time batch"]:
         if self.baseline == "learned":

@@ -18,6 +18,30 @@ def class_reward(
     return (prediction.detach().argmax(-1) == target).to(torch.float32) * reward_scale
 
 
+def probability_reward(
+    prediction: Float[Tensor, "batch classes"], target: Int64[Tensor, " batch"], reward_scale: float = 1.0
+) -> Float[Tensor, " batch"]:
+    """R = reward_scale * p(target): what `class_reward` would earn on average, were the answer drawn; no gradient.
+
+    >>> probability_reward(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+    tensor([0.5000])
+    """
+    return prediction.detach().float().softmax(-1).gather(-1, target.unsqueeze(-1)).squeeze(-1) * reward_scale
+
+
+def log_probability_reward(
+    prediction: Float[Tensor, "batch classes"], target: Int64[Tensor, " batch"], reward_scale: float = 1.0
+) -> Float[Tensor, " batch"]:
+    """R = reward_scale * log p(target), the likelihood that the classification loss maximises; without gradient.
+
+    >>> log_probability_reward(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
+    tensor([-0.6931])
+
+    Source: Ba, Mnih and Kavukcuoglu 2015, equations 9 and 10.
+    """
+    return prediction.detach().float().log_softmax(-1).gather(-1, target.unsqueeze(-1)).squeeze(-1) * reward_scale
+
+
 def binary_reward(
     prediction: Float[Tensor, " batch"], target: Shaped[Tensor, " batch"], reward_scale: float = 1.0
 ) -> Float[Tensor, " batch"]:

@@ -93,6 +93,7 @@ def build_loss(loss: Loss, model: Model) -> HybridLoss:
     baseline = "learned" if model.baseline in ("scalar", "value") else model.baseline
     return HybridLoss(
         baseline=baseline,
+        reward=loss.reward,
         reward_scale=loss.reward_scale,
         policy_weight=loss.policy_weight,
         baseline_weight=loss.baseline_weight,

@@ -68,7 +68,7 @@ class Epoch:
         images, count, size = scenes.train, config.data.scenes, config.training.batch_size
         order = epoch_order(len(images), count or len(images), self.draws["scenes"], device)
         self.batches = order.split(size)[: num_batches(images, size, scenes=count)]
-        self.done, self.seconds, self.sums = 0, 0.0, torch.zeros(6, device=device)
+        self.done, self.seconds, self.sums = 0, 0.0, torch.zeros(7, device=device)
         self.skipped, self.watch = 0, Watch(device)
 
     def run(self) -> Iterator[int]:
@@ -92,10 +92,10 @@ class Epoch:
             mine = along([index[part]], self.scenes.train, self.draws["scenes"], self.scenes.canvas)
             return train_step(self.learner, next(mine), self.draws["locations"])
 
-    def _take_down(self, values: Float[Tensor, "6"], skipped: Float[Tensor, ""]) -> None:
+    def _take_down(self, values: Float[Tensor, "7"], skipped: Float[Tensor, ""]) -> None:
         """Add what a step found to the sums, unless it was skipped."""
         self.sums += values.masked_fill(skipped.bool(), 0)
-        if self.watch.note(values[0::5], self.progress.step):
+        if self.watch.note(values[0::6], self.progress.step):
             self.check()
 
     def check(self) -> None:
@@ -115,14 +115,14 @@ class Epoch:
         self.check()
         means = (self.sums / (len(self.batches) - self.skipped)).tolist()
         self.seconds += time.perf_counter() - began  # what the device still had to do
-        total, classification, policy, baseline, reward, norm = means
+        total, classification, policy, baseline, _, error, norm = means
         return {
             "learning_rate": self._learning_rate(self.progress.step - 1),
             "loss": total,
             "classification_loss": classification,
             "policy_loss": policy,
             "baseline_loss": baseline,
-            "train_error": 1 - reward / self.learner.config.loss.reward_scale,
+            "train_error": error,
             "gradient_norm": norm,
             "skipped_steps": self.skipped,
         }
