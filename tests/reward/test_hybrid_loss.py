@@ -14,6 +14,7 @@ from asserts import assert_equal, gradient
 from saccade import HybridLoss, Rollout, build
 from saccade.config import Model
 
+REWARDS = ("right", "probability", "log-probability")
 BASELINES = ("learned", "batch-mean", "leave-one-out")
 
 
@@ -65,7 +66,7 @@ def slow_advantage(baseline: str, reward: list[float], baselines: list[list[floa
 
 @given(
     baseline=st.sampled_from(BASELINES),
-    reward=st.sampled_from(["right", "probability", "log-probability"]),
+    reward=st.sampled_from(REWARDS),
     time=st.integers(1, 3),
     images=st.integers(1, 4),
     rollouts=st.integers(2, 3),
@@ -109,9 +110,10 @@ def test_a_baseline_that_is_a_mean_trains_no_other(baseline):
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("rollouts", [1, 3])
-def test_the_logits_learn_from_the_cross_entropy_of_the_last_answer_alone(smoothing, rollouts):
+@pytest.mark.parametrize("reward", REWARDS)
+def test_the_logits_learn_from_the_cross_entropy_of_the_last_answer_alone(smoothing, rollouts, reward):
     rollout, target = made(4, 5 * rollouts), label(5)
-    losses = HybridLoss(label_smoothing=smoothing)(rollout, target)
+    losses = HybridLoss(label_smoothing=smoothing, reward=reward)(rollout, target)
     losses.total.backward()
     last = rollout.logits[-1].detach().clone().requires_grad_()
     expected = functional.cross_entropy(last, target.repeat(rollouts), label_smoothing=smoothing)
@@ -201,6 +203,11 @@ def test_an_unknown_baseline_is_refused():
         ValueError, match=r"should be one of 'learned', 'batch-mean', 'leave-one-out', 'none'. Found 'mean'."
     ):
         HybridLoss(baseline="mean")
+
+
+def test_an_unknown_reward_is_refused():
+    with pytest.raises(ValueError, match=r"should be one of 'right', 'probability', 'log-probability'. Found 'log'."):
+        HybridLoss(reward="log")
 
 
 def test_leave_one_out_of_one_rollout_is_refused():
