@@ -29,11 +29,10 @@ image, label = test.read(torch.tensor([42]))[0], str(int(test.label[42]))
 saccade.look(model, image, label=label)
 
 # %% [markdown]
-# The same, moving:
+# Its first three glimpses, moving:
 
 # %%
-seen = saccade.look(model, image, label=label)
-seen.moving()
+saccade.look(model, image, num_glimpses=3).moving()
 
 # %% [markdown]
 # ## The numbers behind it
@@ -42,6 +41,7 @@ seen.moving()
 # for each scale.
 
 # %%
+seen = saccade.look(model, image, label=label)
 print("locations", seen.locations.shape, "boxes", seen.boxes.shape, "glimpses", seen.glimpses.shape)
 for step, (box, chances) in enumerate(zip(seen.boxes[:, 0].tolist(), seen.probabilities, strict=True), 1):
     print(f"glimpse {step}: pixels {box}, thinks it is {seen.classes[int(chances.argmax())]} ({chances.max():.0%})")
@@ -55,7 +55,7 @@ for step, (box, chances) in enumerate(zip(seen.boxes[:, 0].tolist(), seen.probab
 # %%
 bar = np.zeros((120, 120), dtype=np.uint8)
 bar[15:105, 50:72] = 230
-saccade.look(model, Image.fromarray(bar), num_glimpses=4)
+saccade.look(model, Image.fromarray(bar), num_glimpses=3)
 
 # %% [markdown]
 # ## Sampled instead of mean
@@ -63,7 +63,7 @@ saccade.look(model, Image.fromarray(bar), num_glimpses=4)
 # In training the locations are drawn at random around what the locator aims at. Two seeds, two scanpaths:
 
 # %%
-picture([saccade.look(model, image, policy="sampled", seed=seed, label=label) for seed in (1, 2)])
+picture([saccade.look(model, image, policy="sampled", seed=seed, num_glimpses=3) for seed in (1, 2)]).quantize(32)
 
 # %% [markdown]
 # ## All of the test set

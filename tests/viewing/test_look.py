@@ -1,5 +1,6 @@
 """`look` keeps what the model did, and nothing else."""
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -109,8 +110,17 @@ def test_a_look_goes_through_json() -> None:
     assert torch.equal(torch.tensor(told["probabilities"]), seen.probabilities)
 
 
-def test_a_notebook_shows_the_picture() -> None:
-    assert look(tiny_model(), IMAGE)._repr_png_().startswith(b"\x89PNG")
+def test_a_notebook_shows_the_picture_small_and_much_as_it_is() -> None:
+    seen = look(tiny_model(), IMAGE)
+    shown, drawn = Image.open(io.BytesIO(seen._repr_png_())), seen.picture()
+    assert (shown.format, shown.mode, shown.size) == ("PNG", "P", drawn.size)
+    apart = np.abs(np.asarray(shown.convert("RGB"), float) - np.asarray(drawn.convert("RGB"), float))
+    assert apart.mean() < 2  # of 255
+
+
+def test_a_notebook_shows_colours_as_they_are() -> None:
+    seen = look(tiny_model((3, 20, 30)), IMAGE.expand(3, 20, 30))
+    assert Image.open(io.BytesIO(seen._repr_png_())).mode == "RGB"
 
 
 @pytest.mark.parametrize(

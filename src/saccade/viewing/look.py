@@ -109,9 +109,9 @@ class Look:
         return Path(path)
 
     def _repr_png_(self) -> bytes:
-        """What a notebook shows."""
-        file = io.BytesIO()
-        self.picture().save(file, "PNG")
+        """What a notebook shows and keeps: small, since few colours are enough unless the image has its own."""
+        drawn, file = self.picture(), io.BytesIO()
+        (drawn if len(self.image) == 3 else drawn.quantize(128)).save(file, "PNG", optimize=True)
         return file.getvalue()
 
 
