@@ -141,6 +141,8 @@ class Training:
     """Epochs until the learning rate reaches its floor; 0 takes `epochs`."""
     momentum: float = 0.9
     """Momentum of `sgd`."""
+    first_std: float = 0.0
+    """Standard deviation of a location in the first step, from which it falls to `std` by a cosine; 0 takes `std`."""
     weight_decay: float = 0.0
     """Weight decay of the matrices (not of biases), decoupled for `adamw`."""
     gradient_cut: float = 0.0

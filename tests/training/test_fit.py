@@ -12,7 +12,7 @@ from saccade.data.records import Dataset, InMemory
 from saccade.data.sources import load
 from saccade.training.epoch import Listener
 from saccade.training.run import Run
-from saccade.training.schedule import learning_rate
+from saccade.training.schedule import fall
 from training.tiny import Interrupt, metrics, outcome, tiny
 
 FIELDS = [
@@ -175,7 +175,7 @@ def test_every_epoch_is_a_line_of_metrics(tmp_path):
         assert 0 <= line["train_error"] <= 1
         assert round(line["train_error"] * 128) == pytest.approx(line["train_error"] * 128, abs=1e-3)
         assert line["best_validation_error"] == min(other["validation_error"] for other in lines[:number])
-        assert line["learning_rate"] == learning_rate(4 * number - 1, 8, start=5e-3, floor=1e-5, schedule="cosine")
+        assert line["learning_rate"] == fall(4 * number - 1, 8, start=5e-3, floor=1e-5, schedule="cosine")
         assert line["images_per_second"] > 0
     assert 0 < lines[0]["seconds"] <= lines[1]["seconds"]
 

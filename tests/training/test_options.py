@@ -65,6 +65,7 @@ CHANGES = {
     "schedule": ("linear", {}),
     "decay_epochs": (1, {}),
     "momentum": (0.5, {"optimizer": "sgd"}),
+    "first_std": (0.5, {}),
     "weight_decay": (0.5, {}),
     "gradient_cut": (0.1, {}),
     "max_norm": (0.4, {}),

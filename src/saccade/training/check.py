@@ -11,7 +11,7 @@ from saccade.training.launch import local_rank
 AT_LEAST = {
     ("epochs", "batch_size", "num_rollouts", "threads"): 1,
     ("scenes", "patience", "decay_epochs", "policy_weight", "baseline_weight"): 0,
-    ("weight_decay", "gradient_cut", "max_norm", "min_learning_rate", "checkpoint_minutes"): 0,
+    ("first_std", "weight_decay", "gradient_cut", "max_norm", "min_learning_rate", "checkpoint_minutes"): 0,
 }
 MOST = 10**12  # more of anything is a slip of the finger, and overflows further in
 
@@ -57,6 +57,8 @@ def check(config: Config) -> None:
     for name in ("ema", "label_smoothing", "momentum"):
         if not 0 <= settings[name] < 1:
             raise ValueError(f"`{name}` should be at least 0 and below 1. Found `{name} = {settings[name]}`.")
+    if config.training.first_std and config.model.learn_std:
+        raise ValueError("Either `first_std` or `learn_std` should be set. Found both.")
     if config.model.baseline == "leave-one-out" and config.training.num_rollouts < 2:
         raise ValueError(
             "`num_rollouts` should be at least 2 for the leave-one-out baseline. Found `num_rollouts = 1`."

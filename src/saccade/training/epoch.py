@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -12,13 +12,14 @@ from torch import Tensor
 from saccade.config import Config
 from saccade.data.batches import along, epoch_order, num_batches
 from saccade.data.records import Images
+from saccade.policy.units import ReinforceNormal, units
 from saccade.reward.criterion import Losses
 from saccade.training.build import Attention
 from saccade.training.finite import Watch, refuse
 from saccade.training.journal import Metrics
 from saccade.training.learner import Learner
 from saccade.training.scenes import Scenes
-from saccade.training.schedule import learning_rate
+from saccade.training.schedule import fall
 from saccade.training.seeds import derive, generator
 from saccade.training.step import train_step
 
@@ -79,6 +80,7 @@ class Epoch:
         for index in self.batches[self.done :]:
             for group in self.learner.optimizer.param_groups:
                 group["lr"] = self._learning_rate(self.progress.step)
+            self._set_std(self.progress.step)
             losses, norm, skipped = self._step(index)
             self.progress.step += 1
             self.done += 1
@@ -145,10 +147,19 @@ class Epoch:
             draw.set_state(state["draws"][name])
         self.dropout = state["draws"]["dropout"]
 
+    def _set_std(self, step: int) -> None:
+        """Let the locator try as widely as is due at a step, if that is to change."""
+        training, model = self.learner.config.training, self.learner.config.model
+        if training.first_std:
+            steps = len(self.batches) * training.epochs
+            std = fall(step, steps, start=training.first_std, floor=model.std, schedule="cosine")
+            for unit in units(self.learner.model):
+                cast(ReinforceNormal, unit).fixed_std.fill_(std)
+
     def _learning_rate(self, step: int) -> float:
         """Learning rate of a step, counted over all epochs."""
         training = self.learner.config.training
-        return learning_rate(
+        return fall(
             step,
             len(self.batches) * (training.decay_epochs or training.epochs),
             start=training.learning_rate,

@@ -95,7 +95,7 @@ class Run:
             "validation_error": validation.error_rate,
             "best_validation_error": progress.best_error,
             "best_epoch": progress.best_epoch,
-            **policy_metrics(self.learner.result, validation.gaze),
+            **policy_metrics(self.learner.model, validation.gaze),
             "seconds": round(progress.seconds, 3),
             "images_per_second": round(images / self.epoch.seconds, 1),
         }

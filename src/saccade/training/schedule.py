@@ -1,14 +1,14 @@
-"""The learning rate of every step, a pure function of the step: nothing to save, nothing to forget on resume."""
+"""What falls while a run goes on, a pure function of the step: nothing to save, nothing to forget on resume."""
 
 import math
 
 
-def learning_rate(step: int, steps: int, *, start: float, floor: float, schedule: str) -> float:
-    """Learning rate of `step` (from 0) when it takes `steps` to fall from `start` to `floor`, where it then stays.
+def fall(step: int, steps: int, *, start: float, floor: float, schedule: str) -> float:
+    """The value at `step` (from 0) of what takes `steps` to fall from `start` to `floor`, where it then stays.
 
     cosine: floor + (start - floor) * (1 + cos(pi * step / steps)) / 2; linear: a straight line; constant: `start`.
 
-    >>> [round(learning_rate(step, 10, start=1.0, floor=0.1, schedule="linear"), 2) for step in (0, 5, 10, 20)]
+    >>> [round(fall(step, 10, start=1.0, floor=0.1, schedule="linear"), 2) for step in (0, 5, 10, 20)]
     [1.0, 0.55, 0.1, 0.1]
     """
     if schedule == "constant":
