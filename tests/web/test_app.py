@@ -23,6 +23,7 @@ from saccade.data.records import InMemory
 from saccade.web import answer, upload
 from saccade.web.examples import pool, strokes
 from saccade.web.handwriting import HANDS, write
+from saccade.web.photograph import written
 from saccade.web.shown import Shown
 from web.asking import ask, draw, encoded, photograph, pixels
 
@@ -92,7 +93,7 @@ def test_a_colour_photograph_is_looked_at_in_colour_or_grey_as_the_model_is(url:
     same(told, look(shown[2].mean, photo))
     assert pixels(told["scene"]).shape == (3, 30, 40)
     _, told = ask(url, "look/picture", encoded(photo), model="digits")
-    same(told, look(shown[0].mean, photo))
+    same(told, look(shown[0].mean, written(Image.fromarray(photo), HANDS["digits"])))
 
 
 @pytest.mark.parametrize("model", ["digits", "photos"])

@@ -53,7 +53,7 @@ def of_drawing(shown: Shown, drawing: Drawing, wishes: Wishes) -> dict[str, Any]
 def of_picture(shown: Shown, data: bytes, wishes: Wishes) -> dict[str, Any]:
     """What the model makes of a picture, and the picture as small as it looks at it, to be asked about again."""
     choices = {"no": False, "yes": True, "auto": None if shown.hand else False}
-    small, inverted = fit(data, shown.shape, choices[wishes.invert])
+    small, inverted = fit(data, shown.shape, choices[wishes.invert], shown.hand)
     return _answer(shown, (small, None), wishes) | {"small": _png(small), "inverted": inverted}
 
 

@@ -8,6 +8,8 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from saccade.data.picture import Decoder, upright
+from saccade.web.handwriting import Hand
+from saccade.web.photograph import written
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
@@ -17,11 +19,13 @@ MEGABYTES, MEGAPIXELS = 16, 40
 
 
 def fit(
-    data: bytes, shape: tuple[int, int, int], invert: bool | None = False
+    data: bytes, shape: tuple[int, int, int], invert: bool | None = False, hand: Hand | None = None
 ) -> tuple[UInt8[Tensor, "channels height width"], bool]:
     """The picture in `data` at `shape` (channels, height, width), whole, and whether it was inverted.
 
-    `invert` makes dark what is bright, and None inverts if the picture's border is bright, as paper is.
+    Of a picture for a model of handwriting, the ink is fitted and centred as its `hand` has it; one that has the size
+    of its images already is taken for one of them. `invert` makes dark what is bright, and None inverts if the
+    picture's border is bright, as paper is.
 
     Raises:
         ValueError: if it is no picture, or too large a one.
@@ -32,6 +36,8 @@ def fit(
         from PIL import ImageOps
 
         picture = ImageOps.invert(picture)
+    if hand and picture.size != hand.size[::-1]:
+        return written(picture, hand).expand(shape[0], -1, -1), inverted
     return Decoder(shape, "pad").convert(picture), inverted
 
 
