@@ -1,4 +1,4 @@
-"""Write the table of docs/lab-notes.md from results/pilots, short runs that tried settings: part of `make results`."""
+"""Write the tables of docs/lab-notes.md from results/pilots, short runs that tried settings: part of `make results`."""
 
 import re
 from pathlib import Path
@@ -10,15 +10,16 @@ from saccade.config import Config
 from ship import percent
 
 ROOT = Path(__file__).parents[1]
-PAGE = ROOT / "docs" / "lab-notes.md"
-BLOCK = re.compile(r"(?<=<!-- pilots -->\n).*?(?=<!-- /pilots -->)", re.DOTALL)
+PAGE, FOLDER = ROOT / "docs" / "lab-notes.md", ROOT / "results" / "pilots"
+BLOCK = re.compile(r"(<!-- pilots (?P<row>\w+) -->\n).*?(?=<!-- /pilots -->)", re.DOTALL)
 Flat = dict[str, Any]
 
 
-def pilots() -> dict[str, tuple[Flat, list[Flat]]]:
-    """The settings and the lines of each pilot, by the name of its folder."""
-    folders = sorted((ROOT / "results" / "pilots").iterdir())
-    return {path.name: (flat(load(path / "config.json")), load(path / "metrics.jsonl")) for path in folders}
+def pilots(row: str) -> dict[str, Flat]:
+    """The files of each pilot of a row, by the name of its folder: settings, lines, and what was measured after."""
+    folders = sorted((FOLDER / row).iterdir())
+    found = {folder.name: {path.stem: load(path) for path in sorted(folder.iterdir())} for folder in folders}
+    return {name: {**files, "config": flat(files["config"])} for name, files in found.items()}
 
 
 def flat(config: Config) -> Flat:
@@ -26,24 +27,39 @@ def flat(config: Config) -> Flat:
     return {name: value for section in settings.to_dict(config).values() for name, value in section.items()}
 
 
-def table() -> str:
+def table(row: str) -> str:
     """A line a pilot, the least validation error last: its settings where they are not the defaults and vary."""
-    found, default = pilots(), flat(Config())
-    varied = {
-        name for name in default if any(values[name] != found["one-rollout"][0][name] for values, _ in found.values())
-    }
-    head = "| results/pilots | settings | epochs | validation error, least (epoch) | last | training images/s |"
-    lines = [head, "|---|---|---|---|---|---|"]
-    for name, (values, metrics) in sorted(found.items(), key=lambda item: -item[1][1][-1]["best_validation_error"]):
+    found, default = pilots(row), flat(Config())
+    first = next(iter(found.values()))["config"]
+    varied = {name for name in default if any(files["config"][name] != first[name] for files in found.values())}
+    epochs = min(files["metrics"][-1]["epoch"] for files in found.values())
+    extra = [f"after {epochs}: training, validation error", "slopes of the gaze"] * (row == "translated")
+    head = ["results/pilots/" + row, "settings", "epochs", "validation error, least (epoch)", "last", *extra]
+    lines = [head, ["---"] * len(head)]
+    for name, files in sorted(found.items(), key=lambda item: -item[1]["metrics"][-1]["best_validation_error"]):
+        values, metrics = files["config"], files["metrics"]
         chosen = [f"`{key}` {values[key]}" for key in sorted(varied - {"epochs"}) if values[key] != default[key]]
-        last, speeds = metrics[-1], sorted(line["images_per_second"] for line in metrics)
-        lines.append(
-            f"| {name} | {', '.join(chosen)} | {last['epoch']} of {values['epochs']} "
-            f"| {percent(last['best_validation_error'])} ({last['best_epoch']}) "
-            f"| {percent(last['validation_error'])} | {speeds[len(speeds) // 2]:,.0f} |"
-        )
-    return "\n".join([*lines, ""])
+        last = metrics[-1]
+        line = [name, ", ".join(chosen) or "as the defaults", f"{last['epoch']} of {values['epochs']}"]
+        line += [f"{percent(last['best_validation_error'])} ({last['best_epoch']})", percent(last["validation_error"])]
+        if extra:
+            early = metrics[epochs - 1]
+            line += [f"{percent(early['train_error'])}, {percent(early['validation_error'])}", steepest(files)]
+        lines.append(line)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def steepest(files: Flat) -> str:
+    """How closely the gaze follows the digit across and down, on average over the glimpses that have seen something."""
+    (slopes,) = files["follow"].values()
+    across, down = zip(*slopes[1:], strict=True)
+    return f"{sum(across) / len(across):.2f}, {sum(down) / len(down):.2f}"
+
+
+def page() -> str:
+    """docs/lab-notes.md with its tables as the files have them."""
+    return BLOCK.sub(lambda found: found[1] + table(found["row"]), PAGE.read_text(encoding="utf-8"))
 
 
 if __name__ == "__main__":
-    PAGE.write_text(BLOCK.sub(lambda _: table(), PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    PAGE.write_text(page(), encoding="utf-8")

@@ -29,10 +29,23 @@ def test_pages_are_those_that_make_results_writes(script):
 
 def test_the_pilots_in_the_lab_notes_are_those_of_the_files(script):
     pilots = script("pilots")
-    found = pilots.BLOCK.search(pilots.PAGE.read_text(encoding="utf-8"))
-    assert found
-    assert found.group() == pilots.table(), "run `make results`"
-    assert found.group().count("\n") == 2 + len(list((DOCS.parent / "results" / "pilots").iterdir()))
+    assert pilots.PAGE.read_text(encoding="utf-8") == pilots.page(), "run `make results`"
+    rows = {path.name for path in pilots.FOLDER.iterdir()}
+    assert {found["row"] for found in pilots.BLOCK.finditer(pilots.page())} == rows
+    for row in rows:
+        assert pilots.table(row).count("\n") == 2 + len(list((pilots.FOLDER / row).iterdir()))
+
+
+def test_a_gaze_follows_as_far_as_it_moves_with_the_digit(script):
+    """Across it follows half the way, down not at all, whatever else moves it; the box of the digit gives its place."""
+    follow = script("follow")
+    image = torch.zeros(6, 1, 30, 40, dtype=torch.uint8)
+    digits = torch.tensor([[5, 7], [9, 20], [30, 8], [22, 15], [11, 11], [35, 24]], dtype=torch.float64)
+    for picture, (x, y) in zip(image[:, 0], digits.long().tolist(), strict=True):
+        picture[y - 2 : y + 3, x - 3 : x + 4] = 9
+    assert torch.equal(follow.centres(image), digits)
+    places = torch.stack([3 + digits[:, 0] / 2, torch.full((6,), 4.0, dtype=torch.float64)], dim=1)
+    assert follow.slopes(places, digits) == pytest.approx([0.5, 0.0])
 
 
 def test_the_page_tells_how_long_answers_took(script):

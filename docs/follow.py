@@ -1,0 +1,49 @@
+"""How the gaze follows the digit on a translated canvas: `python docs/follow.py RUN...`, on validation images.
+
+Each coordinate of the places of a glimpse is fitted by least squares to the same coordinate of the digit's centre, over
+all images: a slope of 1 follows the digit wherever it lies, 0 looks at the same place in all images.
+"""
+
+import sys
+from pathlib import Path
+
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor
+
+from measure import write
+from saccade.cli.opened import open_run
+
+IMAGES = 2000
+
+
+def centres(image: UInt8[Tensor, "images 1 height width"]) -> Float[Tensor, "images 2"]:
+    """The middle (x, y), in pixels, of the box around what is not black."""
+    axes = []
+    for dim in (1, 2):  # over rows: what is left is x
+        lit = (image[:, 0] > 0).any(dim).double()
+        last = lit.shape[1] - 1
+        axes.append((lit.argmax(1) + last - lit.flip(1).argmax(1)) / 2)
+    return torch.stack(axes, dim=1)
+
+
+def slopes(places: Float[Tensor, "images 2"], digits: Float[Tensor, "images 2"]) -> list[float]:
+    """Of x and of y: covariance over the variance of the digits."""
+    places, digits = (value - value.mean(0) for value in (places.double(), digits.double()))
+    return ((places * digits).sum(0) / digits.square().sum(0)).tolist()
+
+
+def follow(run: Path) -> dict[str, list[list[float]]]:
+    """The slopes of every glimpse, of a run's best model with its mean policy."""
+    opened = open_run(run, "cpu")
+    image = opened.images("validation").read(torch.arange(IMAGES))
+    with torch.no_grad():
+        locations = opened.model(image, every_answer=False).locations
+    pixels = (locations + 1) / 2 * torch.tensor([image.shape[-1] - 1, image.shape[-2] - 1])
+    digits = centres(image)
+    return {"slopes of x and y, by glimpse": [slopes(places, digits) for places in pixels]}
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        write(Path(name) / "follow.json", follow(Path(name)))
