@@ -27,8 +27,9 @@ def read(source: str) -> nbformat.NotebookNode:
 
 def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The same notebook with what its cells show, run from the first to the last in a kernel of its own."""
-    patience = {"startup_timeout": PATIENCE, "timeout": PATIENCE}
-    NotebookClient(notebook, kernel_name="python3", record_timing=False, extra_arguments=[STRICT], **patience).execute()
+    client = NotebookClient(notebook, startup_timeout=PATIENCE, timeout=PATIENCE, kernel_name="python3")
+    client.record_timing, client.extra_arguments = False, [STRICT]
+    client.execute()
     notebook.metadata.language_info = {"name": "python"}  # the version of Python is not the notebook's
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
         if len(output.get("data", {})) > 1:
