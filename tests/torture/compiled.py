@@ -20,14 +20,14 @@ STOPS = {"first": (1, 1), "inside": (1, 3), "second": (2, 2)}  # after which ste
 
 
 class Told(Listener):
-    """Presses Ctrl-C in a step of an epoch."""
+    """Asks the run to stop in a step of an epoch."""
 
     def __init__(self, *at: int) -> None:
         self.at = at
 
     def on_step(self, epoch: int, step: int) -> None:
         if (epoch, step) == self.at:
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def run(folder: Path, what: str) -> int:

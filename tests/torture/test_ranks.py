@@ -6,10 +6,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from saccade import fit
+from saccade.recurrent.fused import can_fuse
 from torture.figures import note
 from training.test_distributed import SCRIPT, TASKS, assert_close, torchrun, write
 from training.tiny import metrics, tiny
@@ -23,15 +26,27 @@ def hashes(folder: Path, name: str, size: int) -> set[str]:
     return {(folder / f"{name}.{rank}.hash").read_text() for rank in range(size)}
 
 
+def check_all(folder: Path, size: int, **settings: Any) -> None:
+    """So many ranks train every task as one process does, and end with the same bits."""
+    write(folder / "runs", {name: tiny(**task, **settings) for name, task in TASKS.items()})
+    torchrun(folder / "runs", size)
+    for name, task in TASKS.items():
+        fit(tiny(**task), folder / "alone" / name)
+        assert_close(folder / "runs" / name, folder / "alone" / name)
+        assert len(hashes(folder / "runs", name, size)) == 1
+
+
 @pytest.mark.parametrize("size", [3, 4])
-@pytest.mark.parametrize("name", TASKS)
-def test_more_ranks_are_one_process(name: str, size: int, tmp_path: Path, request: pytest.FixtureRequest):
-    folder = write(tmp_path / "runs", {name: tiny(**TASKS[name])})
-    torchrun(folder, size)
-    fit(tiny(**TASKS[name]), tmp_path / "alone")
-    assert_close(folder / name, tmp_path / "alone")
-    assert len(hashes(folder, name, size)) == 1
-    note(request, "runs of 3 or 4 ranks held against one process", 1)
+def test_more_ranks_are_one_process(size: int, tmp_path: Path, request: pytest.FixtureRequest):
+    check_all(tmp_path, size)
+    note(request, "runs of 3 or 4 ranks held against one process", len(TASKS))
+
+
+@pytest.mark.skipif(not can_fuse(torch.device("cpu")), reason="Compiling steps needs a C++ compiler: install g++.")
+def test_two_ranks_with_compiled_steps_are_one_process(tmp_path: Path, request: pytest.FixtureRequest):
+    """Shares of the noise, of dropout and of the scenes' draws are handed out as in steps that are not compiled."""
+    check_all(tmp_path, 2, compile="on")
+    note(request, "runs of 2 ranks with compiled steps held against one process that has none", len(TASKS))
 
 
 @pytest.mark.parametrize("who", range(4))

@@ -19,8 +19,8 @@ def unable(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
 
 
-def chosen(wish, steps):
-    return choose_fusion(Training(compile=wish), steps, CPU)
+def chosen(wish, steps, processes=1):
+    return choose_fusion(Training(compile=wish), steps, CPU, processes)
 
 
 @pytest.mark.usefixtures("able")
@@ -30,6 +30,12 @@ def chosen(wish, steps):
 )
 def test_the_number_of_steps_decides_unless_told(wish, steps, choice):
     assert chosen(wish, steps) is choice
+
+
+@pytest.mark.usefixtures("able")
+@pytest.mark.parametrize(("wish", "choice"), [("auto", False), ("on", True), ("off", False)])
+def test_in_several_processes_it_is_done_where_it_is_asked_for(wish, choice):
+    assert chosen(wish, WORTHWHILE, processes=2) is choice
 
 
 @pytest.mark.usefixtures("unable")

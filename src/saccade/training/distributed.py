@@ -118,11 +118,16 @@ class _Share(TorchFunctionMode):
             bounds, size = (args[:-1], args[-1:]) if func is torch.randint else ((), args)
             shape = size if isinstance(size[0], int) else tuple(size[0])
             return self._take(func(*bounds, (self._whole(shape[0]), *shape[1:]), **kwargs), 0)
-        if func is F.dropout and kwargs["training"] and kwargs["p"]:
-            (value,) = args
-            ones = value.new_ones(*value.shape[:-2], self._whole(value.shape[-2]), value.shape[-1])
-            return value * self._take(func(ones, **kwargs), -2)
+        if func is F.dropout:
+            return self._dropout(*args, **kwargs)
         return func(*args, **kwargs)
+
+    def _dropout(self, value: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+        """This rank's part of dropout; where it is compiled the words come without their names."""
+        if not (training and p):
+            return F.dropout(value, p, training, inplace)
+        ones = value.new_ones(*value.shape[:-2], self._whole(value.shape[-2]), value.shape[-1])
+        return value * self._take(F.dropout(ones, p), -2)
 
     def _whole(self, size: int) -> int:
         """So many draws on all ranks for so many on this."""

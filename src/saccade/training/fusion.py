@@ -11,15 +11,14 @@ WORTHWHILE = 10_000  # steps: at 5 to 20 ms that each is shorter, they win back 
 def choose_fusion(training: Training, steps: int, device: torch.device, processes: int = 1) -> bool:
     """Whether to compile the steps of a run that has so many, done or not: a resumed run is compiled as before.
 
-    In several processes it is off.
+    In several processes they are compiled only where that is asked for: what it brings there has not been measured.
 
     Raises:
         ValueError: if it is wanted and cannot be had.
     """
     able = can_fuse(device)
-    if processes > 1:  # each takes its share of the draws, which a compiled step would not let it
-        return False
     if training.compile == "on" and not able:
         needed = "a C++ compiler (`g++`, or what `CXX` names)" if device.type == "cpu" else "triton"
         raise ValueError(f"`compile = on` should find {needed}. Found none: install one, or choose `compile = off`.")
-    return training.compile == "on" or (training.compile == "auto" and able and steps >= WORTHWHILE)
+    pays = able and steps >= WORTHWHILE and processes == 1
+    return training.compile == "on" or (training.compile == "auto" and pays)
