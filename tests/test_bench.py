@@ -122,7 +122,7 @@ def test_quick_run_answers_every_question(folder: Path):
     report = Report.from_json((folder / "bench.json").read_text(encoding="utf-8"))
     assert set(questions()) == set(questions(quick=True))
     topics = {line.topic for line in report.lines}
-    assert topics - {"gpu"} == {"step", "scenes", "loop", "size", "rollouts", "start"}
+    assert topics - {"gpu"} == {"step", "scenes", "loop", "size", "rollouts", "memory", "start"}
     said = table(report)
     for line in report.lines:
         assert line.low <= line.value <= line.high

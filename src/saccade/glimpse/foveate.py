@@ -5,13 +5,11 @@ pixels when the scale is 2 (average pooling), the four nearest otherwise (biline
 count are read, and the cost does not depend on the size of the image.
 """
 
-from functools import lru_cache
-
 import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
-from saccade.glimpse.location import Size, window_origin, window_sizes
+from saccade.glimpse.location import Size, constant, window_origin, window_sizes
 
 
 def foveate(
@@ -86,7 +84,7 @@ def read_pixels(
     return pixels * inside.unsqueeze(1)
 
 
-@lru_cache(maxsize=64)
+@constant
 def taps(
     size: int, window: int, pooled: bool, device: torch.device, dtype: torch.dtype
 ) -> tuple[Int64[Tensor, "size taps"], Float[Tensor, "size taps"]]:

@@ -6,7 +6,9 @@ Convention:
     lies half a pixel inside. Sizes are (height, width), as everywhere in PyTorch.
 """
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import lru_cache, wraps
+from typing import ParamSpec, TypeVar
 
 import torch
 from jaxtyping import Float, Int64
@@ -14,6 +16,22 @@ from torch import Tensor
 
 Size = tuple[int, int]
 ENDLESS = 2**62  # pixels: wider than anything, and still a whole number
+
+Arguments, Value = ParamSpec("Arguments"), TypeVar("Value")
+
+
+def constant(make: Callable[Arguments, Value]) -> Callable[Arguments, Value]:
+    """Keep what `make` gives: made anew in every step it would cost a copy, and on a GPU a host synchronisation.
+
+    What `torch.compile` makes of a function keeps its constants by itself.
+    """
+    kept = lru_cache(maxsize=64)(make)
+
+    @wraps(make)
+    def get(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Value:
+        return make(*args, **kwargs) if torch.compiler.is_compiling() else kept(*args, **kwargs)
+
+    return get
 
 
 def window_sizes(size: Size, depth: int, scale: float) -> tuple[Size, ...]:
@@ -44,8 +62,7 @@ def window_origin(
     >>> window_origin(torch.tensor([[-1.0, 1.0]]), (28, 20), ((3, 3),))  # centred on the bottom left pixel
     tensor([[[-1, 26]]])
     """
-    table = _travel.__wrapped__ if torch.compiler.is_compiling() else _travel  # which keeps constants by itself
-    travel, pads = table(image_size, windows, location.device)
+    travel, pads = _travel(image_size, windows, location.device)
     position = (location.unsqueeze(-2) + 1) / 2 * travel
     position = position.nan_to_num(0.0)  # a model that diverged should be told so, not read outside its memory
     return torch.minimum(position.clamp(min=0), travel).floor().long() - pads
@@ -68,7 +85,7 @@ def padding(windows: tuple[Size, ...]) -> tuple[Size, ...]:
     return tuple(((height - 1) // 2, (width - 1) // 2) for height, width in windows)
 
 
-@lru_cache(maxsize=64)  # a constant made anew in every step would cost a copy, and on a GPU a host synchronisation
+@constant
 def _travel(
     image_size: Size, windows: tuple[Size, ...], device: torch.device
 ) -> tuple[Float[Tensor, "depth 2"], Int64[Tensor, "depth 2"]]:

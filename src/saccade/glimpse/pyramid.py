@@ -5,8 +5,8 @@ the block at *every* pixel. All its images lie in one line of memory, row behind
 and between images as a window can reach beyond an edge. So the sums are additions of the line to itself, shifted by
 pixels and by rows, and a row of a patch, wherever it lies, is one run of the line, of which every s-th pixel counts.
 
-That pays where the glimpses read about as many pixels as the images have. In a large image the direct reads of
-`saccade.glimpse.foveate` are cheaper; `worthwhile` decides. Both give the same glimpse to the bit.
+That pays where the glimpses read more pixels than the images have. In a large image the direct reads of
+`saccade.glimpse.runs` are cheaper; `worthwhile` decides. Both give the same glimpse to the bit.
 """
 
 from dataclasses import dataclass
@@ -33,14 +33,14 @@ class Pyramid:
 
 
 def worthwhile(image_size: Size, windows: tuple[Size, ...], num_glimpses: int) -> bool:
-    """Whether building a pyramid costs less than `num_glimpses` direct reads.
+    """Whether building a pyramid costs less than it saves on `num_glimpses` direct reads.
 
-    Building passes over every padded pixel of every scale in order; a direct read gathers every pixel of every window,
-    at several times the price a pixel (measured, see docs/lab-notes.md).
+    Building passes over every padded pixel of every scale. A direct read costs about twice that for every pixel of the
+    windows, and as much as another 400 pixels for every scale (measured, see docs/lab-notes.md).
     """
     rows, columns = _pitch(image_size, windows)
-    read = num_glimpses * sum(height * width for height, width in windows)
-    return len(windows) * rows * columns <= 3 * read
+    read = sum(height * width + 400 for height, width in windows)
+    return len(windows) * rows * columns <= 2 * num_glimpses * read
 
 
 def build_pyramid(
@@ -63,7 +63,7 @@ def build_pyramid(
 
 
 def read_pyramid(pyramid: Pyramid, location: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch planes h w"]:
-    """The glimpses at each location, in [0, 1], just as `saccade.glimpse.foveate.foveate` gives them."""
+    """The glimpses at each location, in [0, 1], just as `saccade.glimpse.runs` reads them."""
     (images, channels, height, width), (h, w) = pyramid.shape, pyramid.size
     rows, columns = _pitch((height, width), pyramid.windows)
     x, y = window_origin(location, (height, width), pyramid.windows).unbind(-1)

@@ -1,4 +1,4 @@
-"""SpatialGlimpse: the retina, a module around `foveate` that checks what it is given."""
+"""SpatialGlimpse: the retina, a module that checks what it is given and reads it as fast as it can."""
 
 import math
 
@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from saccade.glimpse.foveate import foveate
 from saccade.glimpse.location import Size, window_sizes
 from saccade.glimpse.pyramid import Pyramid, build_pyramid, read_pyramid, worthwhile
+from saccade.glimpse.runs import in_runs, read_runs
 
 WIDEST = 2**16  # pixels: beyond any image, and far below what overflows
 
@@ -71,7 +72,10 @@ class SpatialGlimpse(nn.Module):
         if single:
             image, location = image.unsqueeze(0), location.unsqueeze(0)
         self._check(image, location)
-        glimpse = foveate(image, location, size=self.size, depth=self.depth, scale=self.scale)
+        if self.pooled and in_runs(image):
+            glimpse = read_runs(image, location, self.size, self.windows)
+        else:
+            glimpse = foveate(image, location, size=self.size, depth=self.depth, scale=self.scale)
         return glimpse.squeeze(0) if single else glimpse
 
     def prepare(
@@ -79,10 +83,14 @@ class SpatialGlimpse(nn.Module):
     ) -> Shaped[Tensor, "images channels height width"] | Pyramid:
         """Images to be looked at `num_glimpses` times each: as they are, or as a `Pyramid` where that is cheaper."""
         image_size = (image.shape[-2], image.shape[-1])
-        pooled = self.scale == 2 or self.depth == 1
-        if image.dtype == torch.uint8 and pooled and worthwhile(image_size, self.windows, num_glimpses):
+        if image.dtype == torch.uint8 and self.pooled and worthwhile(image_size, self.windows, num_glimpses):
             return build_pyramid(image, self.size, self.windows)
         return image
+
+    @property
+    def pooled(self) -> bool:
+        """Whether every patch is made of means over blocks of pixels, rather than of interpolated pixels."""
+        return self.scale == 2 or self.depth == 1
 
     def _check(self, image: Tensor, location: Tensor) -> None:
         """Refuse what cannot be looked at, in one sentence."""

@@ -32,7 +32,7 @@ class Line:
     reference: float
     """The same of what it is measured against; 0 where there is none."""
     unit: str
-    """`s an image`, `s`, or `bytes an image`."""
+    """`s an image`, `s a rollout`, `s`, `bytes an image` or `bytes`."""
     value: float
     """The answer: a median ratio that says how many times or what share, or the amount itself."""
     low: float

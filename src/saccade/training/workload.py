@@ -48,12 +48,13 @@ def trainer(
     num_rollouts: int = 1,
     device: str = "cpu",
     compiled: bool = False,
+    count: int = 2048,
 ) -> Form:
-    """A whole training step, from reading the batch to updating the parameters."""
+    """A whole training step, from reading the batch, of a set of so many images, to updating the parameters."""
     training = Training(batch_size=batch, precision=precision, num_rollouts=num_rollouts)
     learner = make_learner(Config(model=model, training=training), torch.device(device), compiled=compiled)
     learner.model.train()
-    order, draws = endless(model, batch, canvas, device), torch.Generator(device).manual_seed(0)
+    order, draws = endless(model, batch, canvas, device, count), torch.Generator(device).manual_seed(0)
     return lambda: train_step(learner, next(order), draws)
 
 
@@ -70,18 +71,20 @@ def seeing(model: Model, batch: int, canvas: Canvas) -> Form:
     """What a step does before its first product: render scenes, prepare them, read every glimpse."""
     order, glimpse = endless(model, batch, canvas), cast(GlimpseNetwork, build(model).glimpse)
     locations = torch.rand(model.num_glimpses, batch, 2) * 2 - 1
+    kept: list[object] = []  # until the next call, as in a step: memory that is given back at once is dear to get anew
 
     def see() -> None:
         image = glimpse.prepare(next(order).image, model.num_glimpses)
-        for location in locations:
-            glimpse.sensor(image, location)
+        kept[:] = [image, *(glimpse.sensor(image, location) for location in locations)]
 
     return see
 
 
-def endless(model: Model, batch: int, canvas: Canvas | None = None, device: str = "cpu") -> Iterator[Batch]:
+def endless(
+    model: Model, batch: int, canvas: Canvas | None = None, device: str = "cpu", count: int = 2048
+) -> Iterator[Batch]:
     """One epoch of batches after the other, of images of 28 pixels where there is a canvas."""
-    images = random_images(max(2048, batch), MNIST.image if canvas else model.image, device)
+    images = random_images(max(count, batch), MNIST.image if canvas else model.image, device)
     draws = torch.Generator(device).manual_seed(0)
     epochs = (batches(images, batch, draws, canvas=canvas) for _ in itertools.count())
     return itertools.chain.from_iterable(epochs)
