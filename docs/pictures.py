@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from saccade.cli.look import look_at_test_images
+from saccade.cli.look import look_at_images
 from saccade.cli.opened import Opened, open_run
 from saccade.viewing.look import look
 from saccade.viewing.report import make_report
@@ -20,7 +20,7 @@ FIGURES = ("glimpses", "confusion", "density")  # of the report
 def draw(run: Path) -> list[Path]:
     """The scanpaths over the first test images that differ, as palette PNG to keep the repository small; one moves."""
     opened = open_run(run)
-    looks = look_at_test_images(opened, partial(look, opened.model))[1:5]
+    looks = look_at_images(opened, partial(look, opened.model))[1:5]
     path = PICTURES / f"{run.name}.png"
     picture(looks).quantize(128).save(path, optimize=True)
     return [path, looks[0].animation(path.with_suffix(".webp")), *_draw_report(opened)]

@@ -100,7 +100,8 @@ def other(section: str, name: str, value: object) -> object:
     """A value of the same type that is not the default."""
     choices = {"canvas": "cluttered", "resize": "pad", "colour": "rgb", "unreadable": "skip", "core": "gru"}
     choices |= {"activation": "elu", "start": "centre", "baseline": "none", "optimizer": "sgd"}
-    choices |= {"schedule": "linear", "precision": "bf16", "compile": "off"}
+    choices |= {"schedule": "linear", "precision": "bf16", "compile": "off", "evaluate_on": "validation"}
+    choices |= {"reward": "probability"}
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):

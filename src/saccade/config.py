@@ -155,6 +155,8 @@ class Training:
     """Leave out a step whose loss or gradient is not finite, instead of stopping; `metrics.jsonl` counts them."""
     checkpoint_minutes: float = 1.0
     """Minutes between two checkpoints inside an epoch, the most that a kill can cost; 0 writes one after every step."""
+    evaluate_on: Literal["test", "validation"] = "test"
+    """Split that the best model is evaluated on at the end; `validation` leaves the test set to `saccade evaluate`."""
     precision: Literal["fp32", "bf16"] = "fp32"
     """Number format of the matrix products."""
     compile: Literal["auto", "on", "off"] = "auto"

@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from saccade import evaluate, fit, from_pretrained
+from saccade.cli import main
 from saccade.data.records import Dataset, InMemory
 from saccade.data.sources import load
+from saccade.settings import to_toml
 from saccade.training.epoch import Listener
 from saccade.training.run import Run
 from saccade.training.schedule import fall
@@ -237,6 +239,22 @@ def test_bug_12_the_test_set_is_looked_at_once_after_everything_else(tmp_path, l
     assert log.count("test") == summary.test.n == 359
     assert log.count("validation") == 3 * 240
     assert log.count("train") == 3 * 96
+
+
+def test_the_test_set_can_be_left_alone_until_it_is_asked_for(tmp_path, log, capsys):
+    (tmp_path / "mine.toml").write_text(to_toml(tiny(epochs=1, scenes=32, evaluate_on="validation")))
+    words, folder = ["train", "--run", str(tmp_path / "run")], tmp_path / "run"
+    assert main([*words, str(tmp_path / "mine.toml")]) == 0
+    said, found = capsys.readouterr().out, json.loads((folder / "validation.json").read_text())
+    assert "test" not in log
+    assert "Validation error: " in said
+    assert "Test error" not in said
+    assert (found["n"], found["error_rate"]) == (240, metrics(folder)[0]["best_validation_error"])
+    assert not (folder / "test.json").exists()
+    assert main([*words, "--resume", "--evaluate-on", "test"]) == 0
+    assert "Test error: " in capsys.readouterr().out
+    assert (folder / "test.json").exists()
+    assert not (folder / "validation.json").exists()
 
 
 def test_bug_12_the_model_is_chosen_by_its_validation_error(tmp_path):

@@ -15,6 +15,7 @@ import pytest
 
 from saccade import fit, settings
 from saccade.cli import main
+from saccade.cli.sweep import _print_table
 from saccade.training.sweep import Run, plan, summary
 from saccade.training.workers import work
 from training.tiny import tiny
@@ -170,11 +171,22 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was_and_ends_in_a_table(
     alone = fit(tiny(epochs=20), tmp_path / "whole")
     weights = [path / "best" / "model.safetensors" for path in (journal.parent, tmp_path / "whole")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
-    assert told["runs"][0]["test_error"] == alone.test.error_rate
-    assert f"{alone.test.error_rate:.2%}" in shown
+    assert told["runs"][0]["best_validation_error"] == alone.progress.best_error
+    assert f"{alone.progress.best_error:.2%}" in shown
+    assert "test error" not in shown
+    assert not (journal.parent / "test.json").exists()
     assert main(words) == 0
     assert "1 of 1 runs are done already." in capsys.readouterr().out
     assert (folder / "sweep.json").read_text() == first
+
+
+def test_the_table_has_test_errors_where_they_were_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    runs = plan(tiny(), {"evaluate_on": ["test", "validation"]}, [0], tmp_path)
+    work(runs, 2, command=lambda run: shell(FINISH.replace("test.json", f"{run.chosen['evaluate_on']}.json"), run))
+    _print_table(summary(runs, {})["rows"])
+    seen, unseen = (line.split() for line in capsys.readouterr().out.splitlines() if "%" in line)
+    assert ("25.00%" in seen, "50.00%" in seen) == (True, True)
+    assert ("25.00%" in unseen, "50.00%" in unseen) == (True, False)
 
 
 @pytest.mark.parametrize(

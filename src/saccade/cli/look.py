@@ -63,7 +63,7 @@ def look(
 
     opened = open_run(run, device)
     look_at = partial(look_once, opened.model, num_glimpses=num_glimpses, policy=policy)
-    looks = [look_at(path, resize=resize) for path in image] or look_at_test_images(opened, look_at)
+    looks = [look_at(path, resize=resize) for path in image] or look_at_images(opened, look_at)
     files = _save(looks, out or opened.desk / "looks", animate)
     if json:
         _print_json(looks, files)
@@ -73,11 +73,11 @@ def look(
     print("Pictures:", *dict.fromkeys(path for each in files for path in each.values()))
 
 
-def look_at_test_images(opened: Opened, look_at: "Callable[..., Look]") -> "list[Look]":
-    """What `look_at` makes of the first few images of the test set."""
+def look_at_images(opened: Opened, look_at: "Callable[..., Look]", split: str = "test") -> "list[Look]":
+    """What `look_at` makes of the first few images of a split."""
     import torch
 
-    images, classes = opened.images("test"), opened.model.config.classes
+    images, classes = opened.images(split), opened.model.config.classes
     index = torch.arange(min(SHOWN, len(images)), device=images.label.device)
     labels = [classes[label] for label in images.label[index].tolist()]
     pixels = zip(images.read(index), labels, strict=True)

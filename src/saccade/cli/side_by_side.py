@@ -54,6 +54,7 @@ class SideBySide:
 
 
 def _errors(run: Run) -> str:
-    """Both errors of a run that is done."""
+    """The errors of a run that is done."""
     result = run.result()
-    return f"validation error {result['best_validation_error']:.2%}, test error {result['test_error']:.2%}"
+    test = f", test error {result['test_error']:.2%}" if "test_error" in result else ""
+    return f"validation error {result['best_validation_error']:.2%}{test}"

@@ -38,7 +38,8 @@ def sweep(
 
     Every combination is a run of its own, in a process of one thread. The same command again goes on with what was
     stopped or has failed, and repeats nothing. The table is kept as `sweep.json` in the folder. The exit code is 1 if
-    a run failed, which does not keep the others from being made.
+    a run failed, which does not keep the others from being made. The test set is left alone, since a table is there to
+    choose from, unless `--set evaluate_on=test` is given.
 
     Parameters
     ----------
@@ -57,7 +58,8 @@ def sweep(
     if workers < 1:
         raise ValueError(f"`workers` should be at least 1. Found `workers = {workers}`.")
     base = recipes.read(recipe)
-    base = dataclasses.replace(base, training=dataclasses.replace(base.training, threads=1))
+    training = dataclasses.replace(base.training, threads=1, evaluate_on="validation")
+    base = dataclasses.replace(base, training=training)
     folder, varied = run or Path("runs") / f"{Path(recipe).stem}-sweep", _varied(set_)
     from saccade.training.check import check
     from saccade.training.sweep import plan
@@ -148,9 +150,12 @@ def _print_table(rows: Sequence[Mapping[str, Any]]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(*rows[0]["settings"], "n", "validation error", "test error", caption="mean ± deviation over n seeds")
+    names = {"best_validation_error": "validation error", "test_error": "test error"}
+    if all(row["test_error"]["mean"] is None for row in rows):
+        del names["test_error"]
+    table = Table(*rows[0]["settings"], "n", *names.values(), caption="mean ± deviation over n seeds")
     for row in sorted(rows, key=lambda row: (row["n"] == 0, row["best_validation_error"]["mean"] or 0.0)):
-        errors = [row["best_validation_error"], row["test_error"]]
+        errors = [row[name] for name in names]
         values = (escape(json.dumps(value)) for value in row["settings"].values())
         table.add_row(*values, str(row["n"]), *map(_error, errors))
     Console().print(table)

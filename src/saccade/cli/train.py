@@ -118,7 +118,7 @@ def _say_what_came_of_it(summary: "Summary") -> None:
     from saccade.cli.evaluate import sentence
 
     folder, progress = summary.folder, summary.progress
-    print(f"\n{sentence(summary.test, 'test')}")
+    print(f"\n{sentence(summary.result, summary.config.training.evaluate_on)}")
     print(f"Best of {progress.epoch} epochs by validation error: epoch {progress.best_epoch}.")
     print(f"Run folder: {folder}")
     print(f"Where it looks: {_picture(folder)}")
@@ -139,14 +139,15 @@ def _say_what_to_try(folder: Path | str) -> None:
 
 
 def _picture(folder: Path) -> Path:
-    """A picture of scanpaths over test images, made and kept in the run folder."""
-    from saccade.cli.look import look_at_test_images
+    """A picture of scanpaths over images of the split that it is evaluated on, made and kept in the run folder."""
+    from saccade.cli.look import look_at_images
     from saccade.cli.opened import open_run
     from saccade.training.files import aside
     from saccade.viewing.look import look
     from saccade.viewing.scanpath import picture
 
     opened, path = open_run(folder), folder / "scanpaths.png"
+    split = opened.config.training.evaluate_on
     with aside(path) as beside:
-        picture(look_at_test_images(opened, partial(look, opened.model))).save(beside)
+        picture(look_at_images(opened, partial(look, opened.model), split)).save(beside)
     return path

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from saccade.viewing.dashboard import Watched
 
-FILES = ("config.json", "metrics.jsonl", "test.json", "last.pt")
 EVERY = 1.0  # seconds between two looks at the folders
 
 
@@ -64,9 +63,11 @@ def read(folder: Path) -> "Watched":
     from saccade.training import journal
     from saccade.viewing.dashboard import Watched
 
-    config, metrics, test, last = (folder / name for name in FILES)
-    if not config.is_file():
-        raise FileNotFoundError(f"`RUN` should be the folder of a run. Found no `{config}`.")
-    changed = max(path.stat().st_mtime for path in (config, metrics, test, last) if path.exists())
+    path, metrics, last = (folder / name for name in ("config.json", "metrics.jsonl", "last.pt"))
+    if not path.is_file():
+        raise FileNotFoundError(f"`RUN` should be the folder of a run. Found no `{path}`.")
+    config = settings.read(path)
+    result = folder / f"{config.training.evaluate_on}.json"
+    changed = max(each.stat().st_mtime for each in (path, metrics, result, last) if each.exists())
     silent = max(0.0, time.time() - changed)
-    return Watched(str(folder), settings.read(config), journal.read(metrics), test.is_file(), silent)
+    return Watched(str(folder), config, journal.read(metrics), result.is_file(), silent)

@@ -21,7 +21,7 @@ from saccade.training.launch import join, restarted
 from saccade.training.learner import make_learner
 from saccade.training.lock import locked
 from saccade.training.pretrained import from_pretrained, take_over
-from saccade.training.run import BEST, CONFIG, TEST, Run
+from saccade.training.run import BEST, CONFIG, RESULTS, Run
 from saccade.training.scenes import load_scenes, resolve
 from saccade.training.seeds import derive
 
@@ -36,8 +36,13 @@ class Summary:
     """Its settings, with what the data filled in."""
     progress: Progress
     """How far it went, and the validation error that chose the model."""
-    test: Evaluation
-    """The one look at the test set, with the best model by validation error."""
+    result: Evaluation
+    """What the best model by validation error does on the split `evaluate_on`."""
+
+    @property
+    def test(self) -> Evaluation | None:
+        """The one look at the test set; None where it was left alone."""
+        return self.result if self.config.training.evaluate_on == "test" else None
 
 
 def fit(
@@ -51,7 +56,8 @@ def fit(
     """Train what a config describes and keep it in a run folder.
 
     The folder holds config.json, metrics.jsonl (a line an epoch), last.pt and previous.pt (to resume from), best/ (the
-    model with the least validation error, see `from_pretrained`) and, at the end, test.json. The model is chosen by
+    model with the least validation error, see `from_pretrained`) and, at the end, test.json
+    (validation.json where `evaluate_on` says so). The model is chosen by
     validation error; the test set is looked at once, after training. On a CPU a run is bit for bit the same every time,
     however often it was stopped and resumed. Processes that torchrun started train it together, each with its share of
     every batch; the first writes, and tells the listener.
@@ -99,10 +105,11 @@ def fit(
                     take_over(run.learner.model, from_pretrained(training.pretrained, device))
                 run.begin()
             _train(run, listener if listener and ranks.first else Listener())
-            test = evaluate(from_pretrained(folder / BEST, device) if ranks.first else run.learner.best, scenes.test)
+            best = from_pretrained(folder / BEST, device) if ranks.first else run.learner.best
+            result = evaluate(best, getattr(scenes, training.evaluate_on))
             if ranks.first:
-                _write_test(folder / TEST, test)
-    return Summary(folder, config, run.progress, test)
+                _write_result(folder / RESULTS[training.evaluate_on], result)
+    return Summary(folder, config, run.progress, result)
 
 
 @contextmanager
@@ -168,13 +175,13 @@ def _out_of_patience(progress: Progress, training: Training) -> bool:
     return 0 < training.patience <= progress.epoch - progress.best_epoch
 
 
-def _write_test(path: Path, test: Evaluation) -> None:
+def _write_result(path: Path, result: Evaluation) -> None:
     """Keep the result beside the run."""
     facts = {
-        **asdict(test),
-        "confusion": test.confusion.tolist(),
-        "error_rate": test.error_rate,
-        "interval": test.interval,
+        **asdict(result),
+        "confusion": result.confusion.tolist(),
+        "error_rate": result.error_rate,
+        "interval": result.interval,
     }
     with written_aside(path) as file:
         file.write((json.dumps(facts, indent=2) + "\n").encode())

@@ -20,7 +20,8 @@ from saccade.training.learner import Learner
 from saccade.training.pretrained import save_pretrained
 from saccade.training.scenes import Scenes
 
-CONFIG, METRICS, TEST, BEST = "config.json", "metrics.jsonl", "test.json", "best"
+CONFIG, METRICS, BEST = "config.json", "metrics.jsonl", "best"
+RESULTS = {"test": "test.json", "validation": "validation.json"}  # by the split that a run is evaluated on at its end
 
 
 class Run:
@@ -41,7 +42,7 @@ class Run:
             return
         (self.folder / CONFIG).unlink(missing_ok=True)  # first: without it, what is in the folder is no run
         sync_folder(self.folder)
-        for name in (METRICS, TEST, LAST, BEFORE):
+        for name in (METRICS, *RESULTS.values(), LAST, BEFORE):
             (self.folder / name).unlink(missing_ok=True)
         shutil.rmtree(self.folder / BEST, ignore_errors=True)
         self._clear()
@@ -66,7 +67,8 @@ class Run:
             return
         self._clear()
         journal.keep(self.folder / METRICS, self.progress.epoch)
-        (self.folder / TEST).unlink(missing_ok=True)
+        for name in RESULTS.values():
+            (self.folder / name).unlink(missing_ok=True)
         self._write_best()
         self._write_config()
 
@@ -153,5 +155,5 @@ class Run:
 
     def _clear(self) -> None:
         """Remove what killed processes have left half-written; the lock says that none writes now."""
-        remove_leftovers(self.folder, CONFIG, METRICS, TEST, LAST)
+        remove_leftovers(self.folder, CONFIG, METRICS, *RESULTS.values(), LAST)
         remove_leftovers(self.folder / BEST, "config.json", "model.safetensors")

@@ -1,6 +1,6 @@
 """A sweep: every combination of some settings and seeds, each a `saccade train` of its own, a few side by side.
 
-The folder is the memory: a run that has its test result is done, one that has settings goes on from its checkpoint.
+The folder is the memory: a run that has its result is done, one that has settings goes on from its checkpoint.
 So the same sweep again does what is left, whatever ended the one before.
 """
 
@@ -18,7 +18,7 @@ from saccade import settings
 from saccade.config import Config
 from saccade.training import journal
 from saccade.training.files import written_aside
-from saccade.training.run import CONFIG, METRICS, TEST
+from saccade.training.run import CONFIG, METRICS, RESULTS
 
 LONGEST_NAME = 120  # characters of a folder
 
@@ -49,8 +49,12 @@ class Run:
 
     @property
     def done(self) -> bool:
-        """Whether its test set has been looked at, the last thing that a run does."""
-        return (self.folder / TEST).is_file()
+        """Whether its best model has been evaluated, the last thing that a run does."""
+        return self._result.is_file()
+
+    @property
+    def _result(self) -> Path:
+        return self.folder / RESULTS[self.config.training.evaluate_on]
 
     def epoch(self) -> int:
         """Epochs done."""
@@ -58,11 +62,12 @@ class Run:
         return lines[-1]["epoch"] if lines else 0
 
     def result(self) -> dict[str, Any]:
-        """What came of it."""
+        """What came of it, with the test error where the test set was looked at."""
         last = journal.read(self.folder / METRICS)[-1]
-        test = json.loads((self.folder / TEST).read_text(encoding="utf-8"))
         kept = {name: last[name] for name in ("best_epoch", "best_validation_error", "epoch", "seconds")}
-        return {**kept, "test_error": test["error_rate"]}
+        if self.config.training.evaluate_on == "test":
+            kept["test_error"] = json.loads(self._result.read_text(encoding="utf-8"))["error_rate"]
+        return kept
 
 
 def plan(base: Config, varied: Mapping[str, Sequence[Any]], seeds: Sequence[int], folder: Path) -> list[Run]:
@@ -128,7 +133,8 @@ def summary(runs: Sequence[Run], failures: Mapping[str, str]) -> dict[str, Any]:
     rows = []
     for chosen, same in itertools.groupby(runs, key=lambda run: run.chosen):
         found = [results[run.name] for run in same if run.name in results]
-        errors = {name: spread([one[name] for one in found]) for name in ("best_validation_error", "test_error")}
+        names = ("best_validation_error", "test_error")
+        errors = {name: spread([one[name] for one in found if name in one]) for name in names}
         rows.append({"settings": chosen, "n": len(found), **errors})
     each = [
         {
