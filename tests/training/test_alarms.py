@@ -33,6 +33,20 @@ def test_a_fault_of_the_policy_counts_once_it_lasts(fault: dict[str, float], wor
     assert alarms([WELL | fault], MODEL, lasting=1) == said
 
 
+@pytest.mark.parametrize(
+    ("field", "fault", "well"),
+    [
+        ("scanpath_dependence", 0.0499, 0.05),
+        ("at_border", 0.9, 0.8999),
+        ("policy_std", 0.01, 0.0101),
+        ("policy_std", 1.0, 0.999),
+    ],
+)
+def test_where_a_fault_begins(field: str, fault: float, well: float):
+    assert len(alarms([WELL | {field: fault}] * 5, MODEL)) == 1
+    assert alarms([WELL | {field: well}] * 5, MODEL) == {}
+
+
 def test_a_long_run_is_given_longer():
     assert [lasting_in(epochs) for epochs in (1, 59, 120)] == [5, 5, 12]
 

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from saccade.data.records import InMemory
-from saccade.viewing.density import SIDE, count_fixations, density_panel, grid_size, mean_images
+from saccade.viewing import density
+from saccade.viewing.density import SIDE, count_fixations, density_panel, grid_size, mean_images, mean_of_all
 
 
 def test_counting_is_a_plain_loop() -> None:
@@ -41,7 +42,7 @@ def test_a_panel_shows_the_image_where_nobody_looks() -> None:
     under[:, 10:] = 1.0
     panel = np.asarray(density_panel(torch.zeros(20, 20, dtype=torch.int64), under))
     assert panel[:, :40].max() == 0
-    assert panel[:, 70:].min() > 100
+    assert abs(panel[:, 70:].astype(int) - 255 * 0.55).max() <= 2  # dimmed, so that a density stands out
     assert np.array_equal(panel[..., 0], panel[..., 2])
 
 
@@ -52,3 +53,38 @@ def test_the_mean_of_each_class() -> None:
     for c in (0, 2):
         assert torch.allclose(means[c], pixels[label == c].float().mean((0, 1)) / 255, atol=1e-6)
     assert means[1].abs().max() == 0
+
+
+def test_a_density_is_smooth_and_from_orange_to_light() -> None:
+    """One glimpse spreads evenly over its neighbours: pale in its middle, orange where it fades, then nothing."""
+    counts = torch.zeros(28, 28, dtype=torch.int64)
+    counts[14, 14] = 9
+    panel = np.asarray(density_panel(counts, torch.zeros(28, 28))).astype(int)
+    middle, beside, far = panel[58, 58], panel[58, 58 + 7], panel[58, 58 + 16]
+    assert middle.tolist() == pytest.approx([255, 236, 150], abs=16)
+    assert middle.sum() > beside.sum() > 150 > far.sum() == 0
+    assert beside[0] / beside[2] > 2  # more orange than the middle's 1.7
+    assert np.array_equal(panel, panel.transpose(1, 0, 2))
+    assert np.array_equal(panel[42:74], panel[42:74][::-1])  # around the middle of the cell, 58
+
+
+def test_few_glimpses_are_seen_beside_many() -> None:
+    """The root of the density is drawn: a tenth as many glimpses are a third as bright."""
+    counts = torch.zeros(28, 28, dtype=torch.int64)
+    counts[7, 7], counts[21, 21] = 100, 10
+    panel = np.asarray(density_panel(counts, torch.zeros(28, 28))).astype(int).sum(-1)
+    assert 0.25 < panel[86, 86] / panel[30, 30] < 0.45
+
+
+def test_the_mean_of_all_is_that_of_every_image() -> None:
+    """However many of a class there are."""
+    pixels, label = torch.randint(256, (7, 1, 4, 5), dtype=torch.uint8), torch.tensor([0, 2, 0, 2, 2, 0, 0])
+    images = InMemory(pixels, label)
+    whole = mean_of_all(mean_images(images, 3), images)
+    assert torch.allclose(whole, pixels.float().mean((0, 1)) / 255, atol=1e-6)
+
+
+def test_no_more_images_are_read_than_a_mean_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(density, "LOOKED_THROUGH", 3)
+    pixels = torch.arange(5, dtype=torch.uint8).view(5, 1, 1, 1)
+    assert mean_images(InMemory(pixels, torch.zeros(5, dtype=torch.int64)), 1) * 255 == pytest.approx(1.0)

@@ -13,9 +13,11 @@ from PIL import Image
 from saccade.config import Config
 from saccade.data.records import InMemory
 from saccade.settings import to_dict
-from saccade.training.evaluate import evaluate, wilson
-from saccade.viewing.findings import Findings
+from saccade.training.evaluate import Evaluation, evaluate, wilson
+from saccade.viewing.figure import Figure
+from saccade.viewing.findings import Findings, _fixations, class_table
 from saccade.viewing.look import look
+from saccade.viewing.page import LISTED, _confusion
 from saccade.viewing.report import make_report
 from viewing.tiny import tiny_model
 
@@ -180,6 +182,40 @@ def test_the_page_says_what_the_json_says(read: Reader, facts: dict[str, Any]) -
         assert number(read.facts[name]) == pytest.approx(facts["gaze"][name], abs=0.0051)
 
 
+def test_the_words_around_the_numbers(read: Reader, facts: dict[str, Any], report: tuple[Path, Findings]) -> None:
+    mean, text = facts["modes"][0], (report[0] / "report.html").read_text(encoding="utf-8")
+    assert f"{mean['wrong']} of 60 images answered wrongly by the mean policy in one pass of 3 glimpses" in read.said
+    assert "The wrong answers that it was surest of" in read.said
+    assert "No image was answered wrongly." not in read.said
+    assert "saccade evaluate &#x27;a &amp; b&#x27; --report</pre>" in text
+    panels = [str(tag["alt"]) for kind, tag in read.tags if kind == "img" and "Density" in str(tag.get("alt"))]
+    assert panels == [f"Density of glimpse {step}, {group}" for group in ("all", *CLASSES) for step in (1, 2, 3)]
+
+
+def test_of_many_classes_the_worst_are_listed(facts: dict[str, Any]) -> None:
+    row = facts["classes"][0]
+    many = [{**row, "name": str(i), "error_rate": (7 * i % 41) / 41} for i in range(LISTED + 11)]
+    figure = Figure("many", "nothing", 10, 10, ())
+    listed = Reader()
+    listed.feed(_confusion({"classes": many}, {"confusion": figure}))
+    worst = sorted(many, key=lambda each: -each["error_rate"])[:LISTED]
+    assert [cells[0] for cells in listed.tables["classes"][1:]] == [each["name"] for each in worst]
+    assert f"The {LISTED} classes with the greatest error" in listed.said
+
+
+def test_of_classes_that_it_is_taken_for_as_often_the_first_is_named() -> None:
+    confusion = torch.tensor([[5, 2, 2], [0, 3, 0], [1, 4, 1]])
+    rows = class_table(Evaluation("mean", 1, 3, 18, 9, confusion, (9, 9, 9), None), CLASSES)
+    assert [(row["taken_for"], row["times"]) for row in rows] == [(CLASSES[1], 2), (None, 0), (CLASSES[1], 4)]
+
+
+def test_no_more_classes_are_looked_at_closely_than_are_shown() -> None:
+    label = torch.arange(24) % 12
+    counts = _fixations(torch.zeros(2, 24, 2), label, (8, 8))
+    assert counts.shape == (1 + 10, 2, 8, 8)
+    assert counts.sum((2, 3))[:, 0].tolist() == [24] + [2] * 10
+
+
 def test_the_table_of_the_classes(read: Reader, facts: dict[str, Any]) -> None:
     for i, (row, said) in enumerate(zip(read.tables["classes"][1:], facts["classes"], strict=True)):
         counts = facts["confusion"][i]
@@ -190,6 +226,8 @@ def test_the_table_of_the_classes(read: Reader, facts: dict[str, Any]) -> None:
         assert tuple(said["interval"]) == wilson(wrong, sum(counts))
         assert row[0] == CLASSES[i]
         assert [number(cell) for cell in row[1:4]] == pytest.approx([sum(counts), wrong, wrong / sum(counts)], abs=6e-5)
+        low, high = (number(bound) for bound in row[4].split(" to "))
+        assert (low / 100, high) == pytest.approx(wilson(wrong, sum(counts)), abs=6e-5)
         assert row[5] == (f"{said['taken_for']} ({worst})" if worst else "")
 
 

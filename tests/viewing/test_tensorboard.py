@@ -4,12 +4,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 
+from saccade.data.records import InMemory
 from saccade.training.fit import fit
 from saccade.viewing import tensorboard
+from saccade.viewing.density import count_fixations, density_panel, grid_size
+from saccade.viewing.ink import beside
+from saccade.viewing.look import look
+from saccade.viewing.scanpath import picture
 from saccade.viewing.tensorboard import GROUPS, TensorBoard
 from training.tiny import metrics, outcome, tiny
+from viewing.tiny import CLASSES, tiny_model
 
 pytest.importorskip("tensorboard", reason="Needs the package tensorboard: `pip install 'saccade[tensorboard]'`.")
 
@@ -47,6 +55,20 @@ def test_pictures_come_every_few_epochs(run: Path) -> None:
         images = found.Images(f"where it looks/{name}")
         assert [image.step for image in images] == [1, 5, 6]
         assert all(min(image.width, image.height) > 50 for image in images)
+
+
+def test_pictures_show_the_mean_policy_over_the_first_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: dict[str, np.ndarray] = {}
+    monkeypatch.setattr(TensorBoard, "_show", lambda self, name, drawn, epoch: shown.update({name: np.asarray(drawn)}))
+    model, pixels = tiny_model(init=1.2), torch.randint(0, 256, (6, 1, 20, 30), dtype=torch.uint8)
+    writer, images = TensorBoard(tmp_path), InMemory(pixels, torch.arange(6) % 3)
+    writer.on_start(tiny(), 0, 4)
+    writer.on_model(1, model, images)
+    looks = [look(model, pixels[i], label=CLASSES[i % 3], policy="mean") for i in range(4)]
+    assert np.array_equal(shown["scanpaths"], np.asarray(picture(looks)))
+    counts = count_fixations(model.eval()(pixels).locations.detach(), grid_size((20, 30)))
+    panels = beside([density_panel(step, pixels.float().mean((0, 1)) / 255) for step in counts], 8)
+    assert np.abs(shown["fixations"].astype(int) - np.asarray(panels)).max() <= 1  # the mean's last digit
 
 
 def test_the_run_is_the_same_without_it(run: Path, tmp_path: Path) -> None:
