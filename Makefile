@@ -44,6 +44,7 @@ tree: .venv/installed-dev
 
 results: .venv/installed-dev
 	$(BIN)/python docs/results.py
+	$(BIN)/python docs/bench.py
 	$(BIN)/python docs/pilots.py
 
 docs: .venv/installed-docs

@@ -48,6 +48,14 @@ def test_a_gaze_follows_as_far_as_it_moves_with_the_digit(script):
     assert follow.slopes(places, digits) == pytest.approx([0.5, 0.0])
 
 
+def test_the_page_of_speed_tells_what_was_measured(script):
+    bench = script("bench")
+    found = bench.BLOCK.search(bench.PAGE.read_text(encoding="utf-8"))
+    assert found
+    assert found.group() == bench.page(), "run `make results`"
+    assert bench.PICTURE.read_bytes() == (bench.LOG / "bench.png").read_bytes()
+
+
 def test_the_page_tells_how_long_answers_took(script):
     pictures = script("web_pictures")
     found = pictures.BLOCK.search(pictures.PAGE.read_text(encoding="utf-8"))

@@ -80,7 +80,7 @@ def table(report: "Report") -> str:
         elif line.topic == "size" and line.measures not in heading:
             rows += ["", f"{words} a side"]
         heading = words
-        rows.append(f"  {line.case}: {answer(line)}{_amounts(line)}; wanted {_wanted(line)}")
+        rows.append(f"  {line.case}: {answer(line)}{amounts(line)}; wanted {_wanted(line)}")
     if all(line.topic != "loop" for line in report.lines):
         rows += ["", "Not held against the plain loop: its yardstick, benchmarks/loop.py, comes with a checkout."]
     return "\n".join(rows)
@@ -93,7 +93,7 @@ def answer(line: "Line") -> str:
     return f"{line.value:.3g}x ({line.low:.3g} to {line.high:.3g})"
 
 
-def _amounts(line: "Line") -> str:
+def amounts(line: "Line") -> str:
     """What was measured, and images a second where that is a pace."""
     pace = [f"{1 / line.amount:,.0f} images/s"] if line.unit == "s an image" else []
     if not line.reference:

@@ -38,7 +38,7 @@ def worthwhile(image_size: Size, windows: tuple[Size, ...], num_glimpses: int) -
     Building passes over every padded pixel of every scale. A direct read costs about twice that for every pixel of the
     windows, and as much as another 400 pixels for every scale (measured, see docs/lab-notes.md).
     """
-    rows, columns = _pitch(image_size, windows)
+    rows, columns = pitch(image_size, windows)
     read = sum(height * width + 400 for height, width in windows)
     return len(windows) * rows * columns <= 2 * num_glimpses * read
 
@@ -48,7 +48,7 @@ def build_pyramid(
 ) -> Pyramid:
     """Sum images over the blocks of every scale; `windows` are `size` times 1, 2, 4, ..."""
     images, channels, height, width = image.shape
-    rows, columns = _pitch((height, width), windows)
+    rows, columns = pitch((height, width), windows)
     above, before = rows - height, columns - width
     blocks = [2**depth for depth in range(len(windows))]
     pixels = images * channels * rows * columns
@@ -65,7 +65,7 @@ def build_pyramid(
 def read_pyramid(pyramid: Pyramid, location: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch planes h w"]:
     """The glimpses at each location, in [0, 1], just as `saccade.glimpse.runs` reads them."""
     (images, channels, height, width), (h, w) = pyramid.shape, pyramid.size
-    rows, columns = _pitch((height, width), pyramid.windows)
+    rows, columns = pitch((height, width), pyramid.windows)
     x, y = window_origin(location, (height, width), pyramid.windows).unbind(-1)
     device = location.device
     which = torch.arange(len(location), device=device).remainder(images)
@@ -82,7 +82,7 @@ def read_pyramid(pyramid: Pyramid, location: Float[Tensor, "batch 2"]) -> Float[
     return patches[0] if len(patches) == 1 else torch.cat(patches, dim=1)
 
 
-def _pitch(image_size: Size, windows: tuple[Size, ...]) -> Size:
+def pitch(image_size: Size, windows: tuple[Size, ...]) -> Size:
     """Rows from one image to the next, and pixels from one row to the next: with the zeros that both share."""
     block = 2 ** (len(windows) - 1)
     height, width = (side + max(extent // 2, block - 1) for side, extent in zip(image_size, windows[-1], strict=True))
