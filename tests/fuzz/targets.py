@@ -163,7 +163,7 @@ def _pictures() -> list[bytes]:
     made, picture = [], Image.fromarray(np.arange(300, dtype=np.uint8).reshape(10, 10, 3))
     for name in FORMATS:
         file = io.BytesIO()
-        picture.save(file, name)
+        picture.save(file, name, **({"sizes": [picture.size]} if name == "ico" else {}))
         made.append(file.getvalue())
     return made
 

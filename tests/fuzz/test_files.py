@@ -206,6 +206,13 @@ def test_odd_pictures_give_pixels_under_any_name(tmp_path: Path, name: str, resi
     assert Decoder((1, 8, 8), resize)(tmp_path / "wrong.txt").shape == (1, 8, 8)
 
 
+@pytest.mark.parametrize("size", [(20000, 3), (3, 20000)])
+def test_a_picture_too_thin_to_fit_is_shown_a_pixel_wide(tmp_path: Path, size: tuple[int, int]):
+    Image.new("L", size, 200).save(tmp_path / "line.png")
+    pixels = Decoder((1, 8, 8), "pad")(tmp_path / "line.png")
+    assert (pixels == 200).sum() == 8
+
+
 def png_of(width: int, height: int) -> bytes:
     """A few bytes that claim to be a picture of any size."""
 

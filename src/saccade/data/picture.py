@@ -99,6 +99,10 @@ def _fit(picture: "Picture", size: tuple[int, int], resize: str) -> "Picture":
     if resize == "refuse":
         raise ValueError(f"a size of {picture.height} x {picture.width} instead of {size[1]} x {size[0]}")
     if resize == "pad":
+        scale = min(size[0] / picture.width, size[1] / picture.height)
+        if round(min(picture.size) * scale) < 1:  # pillow before 12.3 refuses to make it so thin, later ones lose it
+            thin = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+            picture = picture.resize(thin, Image.Resampling.BILINEAR)
         return ImageOps.pad(picture, size, Image.Resampling.BILINEAR)
     if resize == "crop":
         return ImageOps.fit(picture, size, Image.Resampling.BILINEAR)
