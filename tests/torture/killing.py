@@ -5,6 +5,7 @@
 
 import functools
 import json
+import math
 import os
 import random
 import signal
@@ -87,12 +88,15 @@ def taken(log: Path) -> list[tuple[int, int, float, float]]:
     return [(int(epoch), int(step), float(began), float(end)) for epoch, step, began, end in map(str.split, lines)]
 
 
-def end(process: int, number: int, patience: float) -> tuple[int | None, int]:
+def end(process: int, number: int, patience: float, log: Path | None = None) -> tuple[int | None, int]:
     """Kill the process after a while, unless it is done before: the signal if it came in time, and the exit code.
 
-    Its own time is meant, so that a busy machine changes little.
+    Its own time is meant, so that a busy machine changes little; from its first step on, if its log is given.
     """
-    while worked(process) < patience:
+    began = math.inf if log else 0.0
+    while worked(process) - began < patience:
+        if log and began == math.inf and taken(log):
+            began = worked(process)
         done, status = os.waitpid(process, os.WNOHANG)
         if done:
             return None, os.waitstatus_to_exitcode(status)
@@ -111,7 +115,9 @@ def torment(folder: Path, settings: dict[str, Any], draw: random.Random, found: 
     log, said, before = folder / "steps", folder / "said", []
     for count in range(10**6):
         process = forked(folder / "parts", settings, log, said)
-        number, code = end(process, draw.choice(SIGNALS), draw.uniform(0, 0.3) if count < most else 600)
+        # One in four is killed while it starts, the others while they train.
+        while_training = log if draw.random() < 0.75 else None
+        number, code = end(process, draw.choice(SIGNALS), draw.uniform(0, 0.3) if count < most else 600, while_training)
         steps = taken(log)
         log.unlink(missing_ok=True)
         if before and steps:
@@ -126,6 +132,7 @@ def torment(folder: Path, settings: dict[str, Any], draw: random.Random, found: 
             found["told"] += "--resume" in said.read_text() or not (folder / "parts" / "config.json").exists()
             found["stopped"] += 1
         found["kills"][signal.Signals(number).name] += 1
+        found["trained"] += bool(steps)
         if steps:
             found["last"] = (number, code)
 
@@ -148,7 +155,7 @@ def run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     draw = random.Random(seed)
-    found: dict[str, Any] = dict.fromkeys(("told", "stopped", "lost_by_signal", "lost_steps", "runs"), 0)
+    found: dict[str, Any] = dict.fromkeys(("told", "stopped", "trained", "lost_by_signal", "lost_steps", "runs"), 0)
     found |= {"lost_seconds": 0.0, "kills": {number.name: 0 for number in SIGNALS}}
     whole: dict[str, Any] = {}
     while sum(found["kills"].values()) < kills:
@@ -173,5 +180,6 @@ def run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
 
 if __name__ == "__main__":
     saccade.training.scenes.load = functools.cache(load)
-    saccade.training.scenes.load("digits", validation=1 / 6, test=0.2, split_seed=0)  # imports what takes long
+    saccade.training.scenes.load("digits", validation=1 / 6, test=0.2, split_seed=0)
+    torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # both import what takes long
     print(json.dumps(run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))
