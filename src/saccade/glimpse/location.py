@@ -17,7 +17,8 @@ from torch import Tensor
 Size = tuple[int, int]
 ENDLESS = 2**62  # pixels: wider than anything, and still a whole number
 
-Arguments, Value = ParamSpec("Arguments"), TypeVar("Value")
+Arguments = ParamSpec("Arguments")
+Value = TypeVar("Value")
 
 
 def constant(make: Callable[Arguments, Value]) -> Callable[Arguments, Value]:
