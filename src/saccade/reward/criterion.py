@@ -61,7 +61,7 @@ class _RewardCriterion(nn.Module, ABC):
         baseline = baseline.expand_as(reward)
         advantage = (reward - baseline).detach()
         policy_loss = -sum((advantage * log_prob).mean() for log_prob in self._drawn(len(reward)))
-        surrogate = policy_loss + F.mse_loss(baseline, reward)
+        surrogate = policy_loss + F.mse_loss(baseline, reward.to(baseline))  # PyTorch 2.8 mixes no types here
         return surrogate - surrogate.detach() - reward.mean()
 
     def _drawn(self, batch: int) -> list[Float[Tensor, " batch"]]:
