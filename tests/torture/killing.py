@@ -23,6 +23,7 @@ from saccade.cli.progress import EpochLines
 from saccade.data.sources import load
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+UNBORN = 70  # exit code of a process that never came to the end of the command
 INTERVAL = 0.15  # seconds between two checkpoints
 TINY = {
     "what-width": 8,
@@ -70,7 +71,7 @@ def forked(folder: Path, settings: dict[str, Any], log: Path, said: Path) -> int
     process = os.fork()
     if process:
         return process
-    code = 70
+    code = UNBORN
     try:
         signal.signal(signal.SIGINT, signal.default_int_handler)
         for stream in (1, 2):
@@ -126,6 +127,8 @@ def torment(folder: Path, settings: dict[str, Any], draw: random.Random, found: 
         if number is None or code == 0:
             assert code == 0, said.read_text()
             return
+        if code == UNBORN and number == signal.SIGINT and not steps:
+            continue  # before the command was called, which Python itself would have ended
         expected = (-number,) if number == signal.SIGKILL else (-number, 128 + number)  # the first: it had just begun
         assert code in expected, f"{number}, {code}: {said.read_text()}"
         if number != signal.SIGKILL and code > 0:

@@ -55,11 +55,13 @@ class EpochLines(Listener):
         self.task = self.bar.add_task("", total=None, left="")
 
     def __enter__(self) -> "EpochLines":
-        self.bar.start()
+        if not self.bar.disable:
+            self.bar.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.bar.stop()
+        if not self.bar.disable:  # else rich before 14.1 leaves an empty line
+            self.bar.stop()
 
     def on_start(self, config: Config, done: int, steps: int) -> None:
         """Note how much there is to do: `steps` in each epoch."""
