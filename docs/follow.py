@@ -4,6 +4,7 @@ Each coordinate of the places of a glimpse is fitted by least squares to the sam
 all images: a slope of 1 follows the digit wherever it lies, 0 looks at the same place in all images.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from measure import write
 from saccade.cli.opened import open_run
 
 IMAGES = 2000
@@ -46,4 +46,4 @@ def follow(run: Path) -> dict[str, list[list[float]]]:
 
 if __name__ == "__main__":
     for name in sys.argv[1:]:
-        write(Path(name) / "follow.json", follow(Path(name)))
+        (Path(name) / "follow.json").write_text(json.dumps(follow(Path(name)), indent=2) + "\n", encoding="utf-8")

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
+from follow import follow
 from saccade import __version__
 from saccade.cli.opened import open_run
 from saccade.data.canvas import centred
@@ -38,6 +39,8 @@ def take(run: Path, row: str) -> Path:
         shutil.copyfile(run / name, folder / name)
     write(folder / "evaluation.json", measure(opened.model, opened.images("test")))
     write(folder / "machine.json", machine())
+    if opened.config.data.canvas == "translated":
+        write(folder / "follow.json", follow(run))
     return folder
 
 

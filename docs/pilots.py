@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from results import load
+from results import followed, load
 from saccade import settings
 from saccade.config import Config
 from ship import percent
@@ -51,9 +51,7 @@ def table(row: str) -> str:
 
 def steepest(files: Flat) -> str:
     """How closely the gaze follows the digit across and down, on average over the glimpses that have seen something."""
-    (slopes,) = files["follow"].values()
-    across, down = zip(*slopes[1:], strict=True)
-    return f"{sum(across) / len(across):.2f}, {sum(down) / len(down):.2f}"
+    return ", ".join(f"{slope:.2f}" for slope in followed([files["follow"]]))
 
 
 def page() -> str:
