@@ -152,18 +152,17 @@ def network(model: Model) -> tuple[int, int]:
 
 def failure() -> Iterator[str]:
     """What comes of a locator that cannot reach, and the number that tells it."""
-    lines: dict[float, list[Run]] = {}
+    ends: dict[float, list[dict[str, float]]] = {}
     for folder in sorted((ROOT / "results" / "unit_pixels").iterdir()):
-        run = {path.stem: load(path) for path in folder.iterdir()}
-        lines.setdefault(run["config"].model.unit_pixels, []).append(run["metrics"])
+        pixels, metrics = load(folder / "config.json").model.unit_pixels, load(folder / "metrics.jsonl")
+        ends.setdefault(pixels, []).append(metrics[-1])
     yield "\n## The failure mode: `unit_pixels` that are too few\n"
     yield FAILURE
     yield "| unit_pixels | scanpath dependence, last epoch | validation error, least | n |"
     yield "|---|---|---|---|"
-    for pixels, runs_of in sorted(lines.items()):
-        depends = [metrics[-1]["scanpath_dependence"] for metrics in runs_of]
-        errors = [metrics[-1]["best_validation_error"] for metrics in runs_of]
-        yield f"| {pixels:g} | {mean(depends):.1%} ± {100 * stdev(depends):.1f} | {spread(errors)} | {len(runs_of)} |"
+    for pixels, lines in sorted(ends.items()):
+        depends, errors = ([line[name] for line in lines] for name in ("scanpath_dependence", "best_validation_error"))
+        yield f"| {pixels:g} | {spread(depends)} | {spread(errors)} | {len(lines)} |"
 
 
 def asked(name: str, facts: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import warnings
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -219,6 +220,16 @@ def outcome(folder: Path) -> tuple:
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     kept = [{name: value for name, value in line.items() if "second" not in name} for line in lines]
     return kept, (folder / "best" / "model.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize(("module", "name"), [("options", "_resumed"), ("train", "_say_what_came_of_it")])
+def test_ctrl_c_before_and_after_the_training_says_how_to_go_on(module, name, run: Path, capsys, monkeypatch):
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(import_module(f"saccade.cli.{module}"), name, stop)
+    assert main(["train", "--run", str(run), "--resume"]) == 130
+    assert "--resume" in capsys.readouterr().out
 
 
 def test_a_resumed_run_keeps_its_settings_but_for_the_flags_given(run: Path, asked: list[Config]):

@@ -63,7 +63,9 @@ def main(argv: list[str] | None = None) -> int:
         with warnings.catch_warnings():
             warnings.showwarning = _Warn()
             return app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before a run is opened, or after it is done: while it trains, `train` says more
+        if arguments[:1] == ["train"]:
+            print("\nStopped. A run that was begun goes on with the same command and `--resume`.")
         return 130
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
