@@ -73,7 +73,8 @@ CHANGES = {
     "precision": ("bf16", {}),
 }
 IN_TESTS_OF_THEIR_OWN = {"source", "resize", "image_size", "colour", "unreadable", "memory", "image", "classes"}
-IN_TESTS_OF_THEIR_OWN |= {"threads", "device", "compile", "checkpoint_minutes", "skip_nonfinite", "pretrained"}
+IN_TESTS_OF_THEIR_OWN |= {"threads", "device", "compile", "checkpoint_minutes", "skip_nonfinite"}
+IN_TESTS_OF_THEIR_OWN |= {"pretrained", "evaluate_on"}
 
 
 def test_every_setting_is_here():

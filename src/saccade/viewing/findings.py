@@ -112,6 +112,7 @@ def versions() -> dict[str, str]:
             found[name] = version(name)
         except PackageNotFoundError:
             found[name] = "unknown"
+    found["torch"] = torch.__version__  # it says for which hardware, too
     return {**found, "python": platform.python_version(), "system": platform.platform(terse=True)}
 
 

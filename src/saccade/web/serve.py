@@ -9,7 +9,8 @@ from saccade.web.app import make_app
 from saccade.web.shown import Shown
 
 FIRST_PORT, PORTS = 8000, 100
-LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
+# "[" is what older versions of Starlette leave of an IPv6 address; a name that was made to point here is none.
+LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]", "[")
 
 
 def serve(shown: Sequence[Shown], host: str, port: int | None, listening: Callable[[str], object]) -> None:
