@@ -15,7 +15,7 @@ import pytest
 
 from saccade import fit, settings
 from saccade.cli import main
-from saccade.cli.sweep import _print_table
+from saccade.cli.sweep import _print_table, _termination_as_interrupt
 from saccade.training.sweep import Run, plan, summary
 from saccade.training.workers import work
 from training.tiny import tiny
@@ -132,6 +132,31 @@ def test_an_interrupt_lets_every_worker_save_and_leaves_none(tmp_path: Path):
     for pid in pids:
         with pytest.raises(ProcessLookupError):
             os.kill(int(pid.read_text()), 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_whoever_ends_the_sweep_interrupts_it_and_only_it(number: signal.Signals):
+    """What happens at these signals is as before, once the block has been left."""
+
+    def end() -> None:
+        assert signal.getsignal(number) is signal.default_int_handler
+        signal.raise_signal(number)
+
+    before = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt), _termination_as_interrupt():
+        end()
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize(("failures", "code"), [({}, 0), ({"seed=0": "There is no such thing."}, 1)])
+def test_a_sweep_in_which_a_run_failed_says_so_and_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failures: dict, code: int
+):
+    monkeypatch.setattr("saccade.training.workers.work", lambda *runs, **listeners: failures)
+    recipe = tmp_path / "little.toml"
+    recipe.write_text(settings.to_toml(tiny()))
+    assert main(["sweep", str(recipe), "--seeds", "0", "--run", str(tmp_path / "sweep")]) == code
+    assert ("Failed: seed=0: There is no such thing." in capsys.readouterr().out) == bool(failures)
 
 
 def test_a_worker_that_does_not_go_is_made_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
