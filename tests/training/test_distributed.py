@@ -15,7 +15,7 @@ from torch import Generator, nn
 from saccade import fit, settings
 from saccade.config import Config
 from saccade.training.distributed import ALONE, Ranks
-from training.tiny import metrics, outcome, tiny
+from training.tiny import Interrupt, metrics, outcome, tiny
 
 SCRIPT = Path(__file__).with_name("ranks.py")
 TASKS = {
@@ -174,3 +174,19 @@ def test_parts_make_the_batch_and_differ_by_one_image_at_most(more: int, size: i
             parts.append(part)
     assert [image for part in parts for image in range(part.start, part.stop)] == list(range(batch))
     assert max(part.stop - part.start for part in parts) <= math.ceil(batch / size)
+
+
+def test_a_process_that_replaces_one_that_died_goes_on_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Where nothing was begun it begins, and a process that replaces none is refused a run that is there."""
+    fit(tiny(), tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        fit(tiny(), tmp_path / "run", listener=Interrupt(1, 2))
+    for name in ("saccade.training.launch.launched", "saccade.training.fit.join"):
+        monkeypatch.setattr(name, lambda *device: ALONE)  # torchrun's part of it is tried elsewhere
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    with pytest.raises(ValueError, match="should be a new folder"):
+        fit(tiny(), tmp_path / "run")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    fit(tiny(), tmp_path / "run")
+    fit(tiny(), tmp_path / "begun")
+    assert outcome(tmp_path / "run") == outcome(tmp_path / "begun") == outcome(tmp_path / "whole")
