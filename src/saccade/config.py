@@ -101,8 +101,8 @@ class Model:
 class Loss:
     """What is learned: the classification loss, and the weights of the policy loss and the baseline loss beside it."""
 
-    reward: Literal["right", "probability", "log-probability"] = "right"
-    """What a scanpath earns: 1 for a right answer, the probability of the right class, or its logarithm."""
+    reward: Literal["right", "log-probability"] = "right"
+    """What a scanpath earns: 1 for a right answer and 0 for a wrong one, or the log-probability of the right class."""
     reward_scale: float = 1.0
     """What the reward is multiplied with."""
     policy_weight: float = 1.0

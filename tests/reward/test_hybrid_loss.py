@@ -14,7 +14,7 @@ from asserts import assert_equal, gradient
 from saccade import HybridLoss, Rollout, build
 from saccade.config import Model
 
-REWARDS = ("right", "probability", "log-probability")
+REWARDS = ("right", "log-probability")
 BASELINES = ("learned", "batch-mean", "leave-one-out")
 
 
@@ -43,7 +43,7 @@ def slow_reward(reward: str, answer: Tensor, target: Tensor) -> list[float]:
     for row, wanted in zip(answer.tolist(), target.tolist(), strict=True):
         p = math.exp(row[wanted]) / sum(map(math.exp, row))
         right = row.index(max(row)) == wanted
-        earned.append({"right": float(right), "probability": p, "log-probability": math.log(p)}[reward])
+        earned.append({"right": float(right), "log-probability": math.log(p)}[reward])
     return earned
 
 
@@ -206,7 +206,7 @@ def test_an_unknown_baseline_is_refused():
 
 
 def test_an_unknown_reward_is_refused():
-    with pytest.raises(ValueError, match=r"should be one of 'right', 'probability', 'log-probability'. Found 'log'."):
+    with pytest.raises(ValueError, match=r"should be one of 'right', 'log-probability'. Found 'log'."):
         HybridLoss(reward="log")
 
 

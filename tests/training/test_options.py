@@ -49,7 +49,7 @@ CHANGES = {
     "baseline": ("batch-mean", {}),
     "policy_gradient_into_core": (True, {}),
     "baseline_gradient_into_core": (True, {}),
-    "reward": ("probability", {}),
+    "reward": ("log-probability", {}),
     "reward_scale": (2.0, {}),
     "policy_weight": (0.5, {}),
     "baseline_weight": (0.5, {}),

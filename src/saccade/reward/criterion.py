@@ -15,10 +15,10 @@ from torch.nn import functional as F
 from saccade.policy.units import units
 from saccade.recurrent.rollout import Rollout
 from saccade.reward.advantage import batch_mean, learned, leave_one_out
-from saccade.reward.reward import binary_reward, class_reward, log_probability_reward, probability_reward
+from saccade.reward.reward import binary_reward, class_reward, log_probability_reward
 
 BASELINES = ("learned", "batch-mean", "leave-one-out", "none")
-REWARDS = {"right": class_reward, "probability": probability_reward, "log-probability": log_probability_reward}
+REWARDS = {"right": class_reward, "log-probability": log_probability_reward}
 
 
 class _RewardCriterion(nn.Module, ABC):
@@ -165,8 +165,8 @@ class HybridLoss(nn.Module):
     Args:
         baseline: "learned" subtracts the rollout's own baselines and fits them; "batch-mean" and "leave-one-out" (over
             several rollouts of the same image) need none; "none" subtracts nothing.
-        reward: "right" is 1 for a right answer and 0 for a wrong one; "probability" and "log-probability" are those of
-            the right class, which tell good from better among right answers too.
+        reward: "right" is 1 for a right answer and 0 for a wrong one; "log-probability" is that of the right class,
+            which tells good from better among right answers too.
         reward_scale: what the reward is multiplied with.
         policy_weight, baseline_weight: weights of these losses beside the classification loss's 1.
         label_smoothing: share of the target spread over all classes.

@@ -18,17 +18,6 @@ def class_reward(
     return (prediction.detach().argmax(-1) == target).to(torch.float32) * reward_scale
 
 
-def probability_reward(
-    prediction: Float[Tensor, "batch classes"], target: Int64[Tensor, " batch"], reward_scale: float = 1.0
-) -> Float[Tensor, " batch"]:
-    """R = reward_scale * p(target): what `class_reward` would earn on average, were the answer drawn; no gradient.
-
-    >>> probability_reward(torch.tensor([[0.0, 0.0]]), torch.tensor([1]))
-    tensor([0.5000])
-    """
-    return prediction.detach().float().softmax(-1).gather(-1, target.unsqueeze(-1)).squeeze(-1) * reward_scale
-
-
 def log_probability_reward(
     prediction: Float[Tensor, "batch classes"], target: Int64[Tensor, " batch"], reward_scale: float = 1.0
 ) -> Float[Tensor, " batch"]:
