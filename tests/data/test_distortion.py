@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from saccade.data.batches import batches
 from saccade.data.canvas import Canvas
-from saccade.data.distortion import Distortion, affine
+from saccade.data.distortion import Distortion, affine, bend
 from saccade.data.records import InMemory
 
 
@@ -73,7 +73,7 @@ def test_a_slow_form_gives_the_same_pixels():
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(1, 12), st.integers(1, 12))
 def test_any_shape_stays(batch, channels, height, width):
     image = torch.randint(0, 256, (batch, channels, height, width), dtype=torch.uint8, generator=seed())
-    distorted = Distortion(15, 0.15, 2)(image, seed())
+    distorted = Distortion(15, 0.15, 2, 3)(image, seed())
     assert distorted.shape == image.shape
     assert distorted.dtype == torch.uint8
 
@@ -101,7 +101,7 @@ def test_batches_distort():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"rotation": -1}, {"rotation": 181}, {"zoom": 1.0}, {"shift": -0.1}, {"shift": math.nan}]
+    "wrong", [{"rotation": -1}, {"rotation": 181}, {"zoom": 1.0}, {"shift": -0.1}, {"shift": math.nan}, {"elastic": -1}]
 )
 def test_impossible_ranges_are_refused(wrong):
     ((name, value),) = wrong.items()
@@ -115,3 +115,46 @@ def test_a_shift_is_in_pixels_along_both_axes_of_an_oblong_image():
     rows, columns = Distortion(shift=3)(image, seed()).nonzero()[:, 2:].unbind(1)
     assert (rows.min(), rows.max()) == (2, 8)
     assert (columns.min(), columns.max()) == (17, 23)
+
+
+def test_convention_a_knot_takes_its_pixel_from_further_right_and_down_by_pixels_of_an_oblong_image():
+    draws = torch.zeros(1, 2, 5, 5)
+    draws[0, 0, 2, 1], draws[0, 1, 2, 1] = 1.0, -0.5  # the knot in the middle row, a quarter of the way across
+    field = bend(draws, 3, (9, 13))
+    assert field[0, 4, 3].tolist() == pytest.approx([2 * 3 / 13, -0.5 * 2 * 3 / 9])
+    for row, column in ((4, 6), (4, 0), (2, 3), (6, 3)):  # the knots around it stay
+        assert field[0, row, column].abs().max() < 1e-6
+    image = torch.zeros(1, 1, 9, 13)
+    image[..., 4, 6] = 100
+    grid = F.affine_grid(torch.eye(2, 3)[None], [1, 1, 9, 13], align_corners=False)
+    draws[0, 1] = 0
+    assert F.grid_sample(image, grid + bend(draws, 3, (9, 13)), align_corners=False)[0, 0, 4, 3] == pytest.approx(100)
+
+
+def test_what_lies_between_the_knots_follows_smoothly():
+    field = bend(torch.rand(50, 2, 5, 5, generator=seed()) * 2 - 1, 2, (28, 28)) * 14  # in pixels
+    for axis in (1, 2):
+        assert field.diff(dim=axis).abs().max() < 1.2  # a knot may be 4 px from the next, 6.75 px away
+        assert field.diff(n=2, dim=axis).abs().max() < 0.7
+    assert field.abs().max() < 2 * 1.25**2  # a cubic overshoots a little, along both axes
+
+
+def test_bending_a_whole_batch_is_bicubic_interpolation():
+    draws = torch.rand(3, 2, 5, 5, generator=seed()) * 2 - 1
+    slow = F.interpolate(draws, (9, 13), mode="bicubic", align_corners=True)
+    field = bend(draws, 3, (9, 13))
+    torch.testing.assert_close(field[..., 0], slow[:, 0] * 6 / 13)
+    torch.testing.assert_close(field[..., 1], slow[:, 1] * 6 / 9)
+
+
+def test_every_image_is_bent_its_own_way_and_a_seed_gives_the_same():
+    image = torch.randint(0, 256, (1, 2, 12, 12), dtype=torch.uint8, generator=seed()).expand(8, 2, 12, 12)
+    bent = Distortion(elastic=2)(image, seed(1))
+    assert len(bent.unique(dim=0)) == 8
+    assert torch.equal(bent, Distortion(elastic=2)(image, seed(1)))
+
+
+def test_bending_leaves_the_other_draws_as_they_are():
+    image = torch.randint(0, 256, (4, 1, 12, 12), dtype=torch.uint8, generator=seed())
+    slightly = Distortion(20, 0.2, 1, 1e-6)(image, seed())
+    assert (slightly.int() - Distortion(20, 0.2, 1)(image, seed()).int()).abs().max() <= 1

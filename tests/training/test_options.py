@@ -24,6 +24,7 @@ CHANGES = {
     "rotation": (20.0, {}),
     "zoom": (0.2, {}),
     "shift": (1.0, {}),
+    "elastic": (1.0, {}),
     "scenes": (96, {}),
     "validation": (0.3, {}),
     "test": (0.3, {}),
