@@ -12,6 +12,7 @@ network that `build` makes, and leave anything else to the loop.
 """
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -58,7 +59,7 @@ def unrolled(
     compiled: bool = False,
 ) -> Rollout:
     """What `model(image, num_rollouts=..., every_answer=False)` gives in training, with the products in `dtype`."""
-    form = fused if compiled else unchanged
+    form = partial(fused if compiled else unchanged, device=image.device.type)
     shape, glimpses = (len(image) * num_rollouts, 2), model.num_glimpses
     noise = torch.stack([torch.randn(shape, generator=generator, device=image.device) for _ in range(glimpses)])
     scene = model.still(image, glimpses * num_rollouts).image
@@ -67,7 +68,7 @@ def unrolled(
         walk = form(_walk)(model, scene, noise, dtype)
     hiddens = _Unrolled.apply(form(_retrace), walk, *parts)
     logits, log_probs, baselines = form(_score)(model, hiddens, walk.draws, dtype)
-    return Rollout(logits, walk.locations, log_probs, baselines, hiddens)
+    return Rollout(logits, walk.locations, log_probs, baselines, hiddens[1:])
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ class _Walk:
     inputs: list[Tensors]
     """Of each step: patch, place, seen, and state, which is joined and h_{t-1}."""
     hiddens: Tensor
+    """h_0 .. h_T."""
     locations: Tensor
     draws: Tensor
 
@@ -95,7 +97,7 @@ def _walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dty
     core = _affine(dtype, out.bias + recurrent.bias, out.weight, recurrent.weight)
     weights = [*(_affine(dtype, layer.bias, layer.weight) for layer in (what, where, join)), core]
     hidden = core.new_zeros(noise.shape[1], recurrent.out_features)
-    hiddens, inputs, locations, draws = [], [], [], []
+    hiddens, inputs, locations, draws = [hidden], [], [], []
     for step in range(len(noise)):
         with torch.autocast(noise.device.type, dtype, enabled=dtype != torch.float32):
             mean = locator.aim(hidden)
@@ -114,14 +116,14 @@ def _walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dty
 
 
 def _retrace(gradient: Tensor, walk: _Walk, sizes: tuple[int, int, int, int]) -> Tensors:
-    """The gradients of the joined matrices, from that of h_1 .. h_T: the walk backwards."""
+    """The gradients of the joined matrices, from that of h_0 .. h_T: the walk backwards."""
     num_what, num_seen, num_joined, num_state = sizes
     into_core, into_join = walk.weights[3][:, :num_state], walk.weights[2][:, :num_seen]
     sums = [torch.zeros_like(weight, dtype=torch.float32) for weight in walk.weights]
     into_hidden = gradient[-1]
     for step in reversed(range(len(walk.inputs))):
         patch, place, seen, state = walk.inputs[step]
-        hidden = _through(into_hidden, walk.hiddens[step])
+        hidden = _through(into_hidden, walk.hiddens[step + 1])
         into_state = hidden @ into_core
         joined = _through(into_state[:, :num_joined], state[:, :num_joined])
         into_seen = _through(joined @ into_join, seen[:, :num_seen])
@@ -131,12 +133,12 @@ def _retrace(gradient: Tensor, walk: _Walk, sizes: tuple[int, int, int, int]) ->
             for total, outer, inner in zip(sums, outers, (patch, place, seen, state), strict=True)
         ]
         if step:
-            into_hidden = gradient[step - 1] + into_state[:, num_joined:]
+            into_hidden = gradient[step] + into_state[:, num_joined:]
     return sums
 
 
 class _Unrolled(torch.autograd.Function):
-    """h_1 .. h_T as a function of the parameters: the values are those of the walk, the gradient runs it backwards."""
+    """h_0 .. h_T as a function of the parameters: the values are those of the walk, the gradient runs it backwards."""
 
     @staticmethod
     def forward(ctx: Any, retrace: Any, walk: _Walk, *parameters: Tensor) -> Tensor:
@@ -161,7 +163,7 @@ def _score(model: RecurrentAttention, hiddens: Tensor, draws: Tensor, dtype: tor
     """Logits of the last step, log-probabilities and baselines of all."""
     parts: Any = model
     with torch.autocast(hiddens.device.type, dtype, enabled=dtype != torch.float32):
-        before = F.pad(hiddens[:-1], (0, 0, 0, 0, 1, 0))  # h_0 = 0
+        before = hiddens[:-1]
         mean = parts.locator.aim(before.flatten(0, 1))
         log_probs = parts.locator.unit.log_prob(mean, draws.flatten(0, 1))
         return parts.classifier(hiddens[-1:]), log_probs.view(draws.shape[:2]), parts.baseline(before)

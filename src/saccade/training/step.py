@@ -21,7 +21,7 @@ def train_step(learner: Learner, batch: Batch, generator: Generator) -> tuple[Lo
     """
     training, model = learner.config.training, learner.model
     rollout = roll_out(learner, batch.image, generator)
-    criterion = fused(learner.criterion) if learner.compiled else learner.criterion
+    criterion = fused(learner.criterion, batch.image.device.type) if learner.compiled else learner.criterion
     losses = criterion(rollout, batch.label)
     learner.optimizer.zero_grad()
     losses.total.backward()
