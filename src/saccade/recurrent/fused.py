@@ -16,8 +16,11 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 def fused(function: Function, device: str = "cpu") -> Function:
     """The function compiled at its first call, which takes up to a minute; random numbers are drawn as without."""
     # Calls from C++ in place of Python are a tenth of a small step; for a GPU they would need CUDA's headers.
-    options = {"fallback_random": True, "cpp_wrapper": device == "cpu"}
-    return cast(Function, torch.compile(function, dynamic=False, options=options))
+    from_cpp = device == "cpu"
+    return cast(
+        Function,
+        torch.compile(function, dynamic=False, options={"fallback_random": True, "cpp_wrapper": from_cpp}),
+    )
 
 
 def unchanged(function: Function, device: str = "cpu") -> Function:

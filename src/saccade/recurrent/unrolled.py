@@ -108,8 +108,8 @@ def _walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dty
         seen = _beside(_rectify(patch @ weights[0].t()), _rectify(place @ weights[1].t()))
         state = _beside(_rectify(seen @ weights[2].t()), hidden)
         hidden = _rectify(state @ weights[3].t())
-        for record, value in ((hiddens, hidden), (inputs, [patch, place, seen, state])):
-            record.append(value)
+        hiddens.append(hidden)
+        inputs.append([patch, place, seen, state])
         locations.append(location)
         draws.append(draw)
     return _Walk(weights, inputs, torch.stack(hiddens), torch.stack(locations), torch.stack(draws))

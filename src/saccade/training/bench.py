@@ -11,6 +11,8 @@ from types import ModuleType
 
 import torch
 
+from saccade.config import Model
+from saccade.data.canvas import Canvas
 from saccade.recurrent.fused import can_fuse
 from saccade.training.build import build
 from saccade.training.cases import Case, best_of, fused_cases, named, plain_cases, stated, thread_counts
@@ -162,16 +164,23 @@ def size_lines(repeats: int, quick: bool) -> Iterator[Line]:
 
 def rollout_lines(repeats: int, quick: bool) -> Iterator[Line]:
     """Four rollouts of each image against four times the images, scenes included."""
-    batch, several = (8 if quick else 64), 4
-    for model, canvas in [(MNIST, None)] if quick else [(MNIST, None), CANVASES[1]]:
+    several, plain = 4, plain_cases(8 if quick else 64)[0]
+    cases: list[tuple[Case, Model, Canvas | None]] = [(plain, MNIST, None)]
+    if not quick:
+        fast: list[Case] = [(128, precision, fused) for _, precision, fused in fused_cases()]
+        cases.append((plain, *CANVASES[1]))
+        cases.extend((case, model, canvas) for case in fast for model, canvas in CANVASES[1:])
+    for (batch, precision, compiled), model, canvas in cases:
         with using(1):
-            shared = trainer(model, batch, "fp32", canvas=canvas, num_rollouts=several)
-            separate = trainer(model, several * batch, "fp32", canvas=canvas)
+            shared, separate = (
+                trainer(model, images, precision, canvas=canvas, num_rollouts=rollouts, compiled=compiled)
+                for images, rollouts in ((batch, several), (several * batch, 1))
+            )
             ours, theirs = alternate([shared, separate], repeats, _span(quick))
         yield compare(
             *(_each(seconds, several * batch) for seconds in (ours, theirs)),
             topic="rollouts",
-            case=f"{model.image[1]} px, {stated((batch, 'fp32', False))}",
+            case=f"{model.image[1]} px, {stated((batch, precision, compiled))}",
             measures="step with 4 rollouts of each image",
             against="step with 4 times the images",
             unit="s a rollout",
