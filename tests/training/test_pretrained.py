@@ -162,6 +162,22 @@ def test_a_model_starts_with_what_another_has_learned():
         assert torch.equal(larger.get_parameter(name), before[name])
 
 
+def test_a_gaze_moves_by_the_same_pixels_on_a_larger_image():
+    """An image in the middle of a larger one is looked at, and named, as it was alone."""
+    small = {"image": (1, 20, 12), "unit_pixels": 2.0, "glimpse_size": (3, 3), "depth": 2}
+    trained = build(tiny_model(**small)).eval()
+    with torch.no_grad():
+        trained.locator.mean[-2].weight.mul_(0.3)  # so that no place lies at the bound of either model
+    larger = build(tiny_model(**{**small, "image": (1, 26, 32), "unit_pixels": 5.0})).eval()
+    take_over(larger, trained)
+    image = torch.randint(256, (9, 1, 20, 12), dtype=torch.uint8)
+    before, after = trained(image), larger(torch.nn.functional.pad(image, (10, 10, 3, 3)))
+    pixels = torch.tensor([12.0, 20.0]), torch.tensor([32.0, 26.0])
+    torch.testing.assert_close(before.locations * pixels[0], after.locations * pixels[1])
+    assert before.locations.flatten(0, 1).std(dim=0).min() > 1e-3
+    torch.testing.assert_close(before.logits, after.logits)
+
+
 @pytest.mark.parametrize(
     ("changes", "part"), [({"classes": tuple("abcdefghij")}, "classifier"), ({"baseline": "scalar"}, "baseline")]
 )

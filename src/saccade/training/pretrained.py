@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from saccade.config import Config, Model
 from saccade.settings import LARGEST, from_json, to_json
@@ -99,6 +100,7 @@ def take_over(model: Attention, other: Attention) -> None:
     parts += ["baseline"] if model.config.baseline == other.config.baseline else []
     for part in parts:
         mine, theirs = (dict(getattr(each, part).named_parameters()) for each in (model, other))
+        theirs |= _same_pixels(part, theirs, model.config, other.config)
         for name in sorted(mine.keys() | theirs.keys()):
             here, there = (tuple(each[name].shape) if name in each else None for each in (mine, theirs))
             if here is None or there is None or any(map(int.__lt__, here, there)):
@@ -107,6 +109,18 @@ def take_over(model: Attention, other: Attention) -> None:
                     f"is {here or 'absent'}. Found {there or 'none'}."
                 )
             mine[name][tuple(map(slice, there))] = theirs[name]
+
+
+def _same_pixels(part: str, weights: dict[str, Tensor], new: Model, old: Model) -> dict[str, Tensor]:
+    """What reads and tells places in the old model, so that they are the same pixels in the new one."""
+    if part == "glimpse" and "where.0.weight" in weights:  # a location spans half the image's width, and its height
+        wider, taller = (side / before for side, before in zip(new.image[:0:-1], old.image[:0:-1], strict=True))
+        return {"where.0.weight": weights["where.0.weight"] * weights["where.0.weight"].new_tensor([wider, taller])}
+    if part == "locator":  # a mean of 1 stands for `unit_pixels`
+        last = max(name for name in weights if name.startswith("mean.")).rsplit(".", 1)[0]
+        nearer = old.unit_pixels / new.unit_pixels
+        return {name: weights[name] * nearer for name in (f"{last}.weight", f"{last}.bias")}
+    return {}
 
 
 def _read_config(path: Path) -> Model:
