@@ -95,12 +95,12 @@ def step_lines(repeats: int, quick: bool) -> Iterator[Line]:
 
 def scene_lines(repeats: int, quick: bool) -> Iterator[Line]:
     """Rendering scenes and reading their glimpses, as a share of the step that they are part of."""
-    cases: list[Case] = [(8, "fp32", False)] if quick else [(128, "fp32", False), *fused_cases()]
+    cases: list[Case] = [(8, "fp32", False)] if quick else [(128, "fp32", False), *fused_cases(128)]
     scenes = CANVASES[:1] if quick else CANVASES
     for (batch, precision, compiled), (model, canvas) in itertools.product(cases, scenes):
         with using(1):
             whole = trainer(model, batch, precision, canvas=canvas, compiled=compiled)
-            part, step = alternate([seeing(model, batch, canvas), whole], repeats, _span(quick))
+            part, step = alternate([seeing(model, batch, canvas, compiled=compiled), whole], repeats, _span(quick))
         pieces = f", {canvas.distractors} distractors" if canvas.distractors else ""
         yield compare(
             *(_each(seconds, batch) for seconds in (part, step)),
@@ -118,7 +118,7 @@ def scene_lines(repeats: int, quick: bool) -> Iterator[Line]:
 def loop_lines(yardstick: ModuleType, repeats: int, quick: bool) -> Iterator[Line]:
     """The whole training step against the plain loop form, each at its own best of a few batches and precisions."""
     for model, goal in [(MNIST, 20.0)] if quick else [(MNIST, 20.0), (SCENE60, 40.0), (SCENE100, 60.0)]:
-        fast: list[Case] = [(8, "fp32", False)] if quick else [*plain_cases(128, 512), *fused_cases()]
+        fast: list[Case] = [(8, "fp32", False)] if quick else [*plain_cases(128, 512), *fused_cases(128), *fused_cases(512)]
         slow: list[Case] = [(8, "fp32", False)] if quick else [(32, "fp32", False), *plain_cases(128)]
         with using(1):
             ours = best_of({case: trainer(model, *case[:2], compiled=case[2]) for case in fast})
@@ -167,9 +167,8 @@ def rollout_lines(repeats: int, quick: bool) -> Iterator[Line]:
     several, plain = 4, plain_cases(8 if quick else 64)[0]
     cases: list[tuple[Case, Model, Canvas | None]] = [(plain, MNIST, None)]
     if not quick:
-        fast: list[Case] = [(128, precision, fused) for _, precision, fused in fused_cases()]
         cases.append((plain, *CANVASES[1]))
-        cases.extend((case, model, canvas) for case in fast for model, canvas in CANVASES[1:])
+        cases.extend((case, model, canvas) for case in fused_cases(128) for model, canvas in CANVASES[1:])
     for (batch, precision, compiled), model, canvas in cases:
         with using(1):
             shared, separate = (

@@ -11,7 +11,6 @@ from saccade.training.workload import DTYPES, Precision
 
 Case = tuple[int, Precision, bool]
 """Batch, precision, and whether the step is compiled."""
-FUSED: Case = (512, "bf16", True)  # the one case of compiled steps: compiling takes too long to try several
 
 
 def plain_cases(*batches: int) -> list[Case]:
@@ -19,9 +18,9 @@ def plain_cases(*batches: int) -> list[Case]:
     return [(batch, precision, False) for batch, precision in itertools.product(batches, DTYPES)]
 
 
-def fused_cases() -> list[Case]:
-    """Steps that are compiled, where that can be done."""
-    return [FUSED] if can_fuse(torch.device("cpu")) else []
+def fused_cases(batch: int) -> list[Case]:
+    """A step that is compiled, where that can be done: one, since compiling takes too long to try several."""
+    return [(batch, "bf16", True)] if can_fuse(torch.device("cpu")) else []
 
 
 def thread_counts() -> tuple[int, ...]:

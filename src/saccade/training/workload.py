@@ -14,6 +14,7 @@ from saccade.data.batches import Batch, batches
 from saccade.data.canvas import Canvas
 from saccade.data.records import InMemory
 from saccade.glimpse.network import GlimpseNetwork
+from saccade.recurrent.fused import fused
 from saccade.training.build import build
 from saccade.training.learner import make_learner
 from saccade.training.step import train_step
@@ -67,15 +68,16 @@ def looper(yardstick: ModuleType, model: Model, batch: int, precision: Precision
     return lambda: step(*vars(next(order)).values())
 
 
-def seeing(model: Model, batch: int, canvas: Canvas) -> Form:
+def seeing(model: Model, batch: int, canvas: Canvas, *, compiled: bool = False) -> Form:
     """What a step does before its first product: render scenes, prepare them, read every glimpse."""
     order, glimpse = endless(model, batch, canvas), cast(GlimpseNetwork, build(model).glimpse)
+    sensor = fused(glimpse.sensor) if compiled else glimpse.sensor
     locations = torch.rand(model.num_glimpses, batch, 2) * 2 - 1
     kept: list[object] = []  # until the next call, as in a step: memory that is given back at once is dear to get anew
 
     def see() -> None:
         image = glimpse.prepare(next(order).image, model.num_glimpses)
-        kept[:] = [image, *(glimpse.sensor(image, location) for location in locations)]
+        kept[:] = [image, *(sensor(image, location) for location in locations)]
 
     return see
 
