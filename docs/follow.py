@@ -1,4 +1,4 @@
-"""How the gaze follows the digit on a translated canvas: `python docs/follow.py RUN...`, on validation images.
+"""How the gaze follows the digit where it may lie anywhere: `python docs/follow.py RUN...`, on validation images.
 
 Each coordinate of the places of a glimpse is fitted by least squares to the same coordinate of the digit's centre, over
 all images: a slope of 1 follows the digit wherever it lies, 0 looks at the same place in all images.
@@ -6,6 +6,7 @@ all images: a slope of 1 follows the digit wherever it lies, 0 looks at the same
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -13,8 +14,10 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from saccade.cli.opened import open_run
+from saccade.data.canvas import CHUNK
+from saccade.training.scenes import load_scenes
 
-IMAGES = 2000
+IMAGES = CHUNK  # as far as a canvas draws the same places with clutter and without: first all places, then all pieces
 
 
 def centres(image: UInt8[Tensor, "images 1 height width"]) -> Float[Tensor, "images 2"]:
@@ -40,7 +43,8 @@ def follow(run: Path) -> dict[str, list[list[float]]]:
     with torch.no_grad():
         locations = opened.model(image, every_answer=False).locations
     pixels = (locations + 1) / 2 * torch.tensor([image.shape[-1] - 1, image.shape[-2] - 1])
-    digits = centres(image)
+    alone = load_scenes(replace(opened.config.data, canvas="translated", distractors=0)).validation
+    digits = centres(alone.read(torch.arange(IMAGES)))
     return {"slopes of x and y, by glimpse": [slopes(places, digits) for places in pixels]}
 
 

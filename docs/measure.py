@@ -39,7 +39,7 @@ def take(run: Path, row: str) -> Path:
         shutil.copyfile(run / name, folder / name)
     write(folder / "evaluation.json", measure(opened.model, opened.images("test")))
     write(folder / "machine.json", machine())
-    if opened.config.data.canvas == "translated":
+    if opened.config.data.canvas != "centred":
         write(folder / "follow.json", follow(run))
     return folder
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from saccade.config import Model
+from saccade.config import Data, Model
 from saccade.data.records import InMemory
+from saccade.training.scenes import load_scenes
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -91,3 +92,16 @@ def test_a_network_is_weighed_as_its_layers_say(script):
     biases = 128 + 128 + 20 + 10 + 10 + 5 + 2 + 2 + 1
     parameters = glimpse + 10 * 10 + 10 * 5 + 5 * 2 + 10 * 2 + 10 + biases
     assert script("results").network(model) == (parameters, products)
+
+
+def test_a_digit_lies_among_clutter_where_it_lies_alone(script):
+    """So its place is known: the same scene without pieces, as far as the gaze is measured."""
+    images = script("follow").IMAGES
+    among, alone = (
+        load_scenes(Data(source="digits", canvas=canvas, canvas_size=20, distractors=pieces)).validation
+        for canvas, pieces in (("cluttered", 3), ("translated", 0))
+    )
+    index = torch.arange(min(images, len(alone)))
+    among, alone = among.read(index), alone.read(index)
+    assert (among >= alone).all()
+    assert (among > alone).flatten(1).any(1).all()

@@ -118,7 +118,7 @@ def scene_lines(repeats: int, quick: bool) -> Iterator[Line]:
 def loop_lines(yardstick: ModuleType, repeats: int, quick: bool) -> Iterator[Line]:
     """The whole training step against the plain loop form, each at its own best of a few batches and precisions."""
     for model, goal in [(MNIST, 20.0)] if quick else [(MNIST, 20.0), (SCENE60, 40.0), (SCENE100, 60.0)]:
-        fast: list[Case] = [(8, "fp32", False)] if quick else [*plain_cases(128, 512), *fused_cases(128), *fused_cases(512)]
+        fast: list[Case] = [(8, "fp32", False)] if quick else [*plain_cases(128, 512), *fused_cases(128, 512)]
         slow: list[Case] = [(8, "fp32", False)] if quick else [(32, "fp32", False), *plain_cases(128)]
         with using(1):
             ours = best_of({case: trainer(model, *case[:2], compiled=case[2]) for case in fast})

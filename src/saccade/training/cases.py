@@ -18,9 +18,9 @@ def plain_cases(*batches: int) -> list[Case]:
     return [(batch, precision, False) for batch, precision in itertools.product(batches, DTYPES)]
 
 
-def fused_cases(batch: int) -> list[Case]:
-    """A step that is compiled, where that can be done: one, since compiling takes too long to try several."""
-    return [(batch, "bf16", True)] if can_fuse(torch.device("cpu")) else []
+def fused_cases(*batches: int) -> list[Case]:
+    """Steps that are compiled, where that can be done: few, since compiling takes long."""
+    return [(batch, "bf16", True) for batch in batches] if can_fuse(torch.device("cpu")) else []
 
 
 def thread_counts() -> tuple[int, ...]:
