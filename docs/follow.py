@@ -42,7 +42,8 @@ def follow(run: Path) -> dict[str, list[list[float]]]:
     image = opened.images("validation").read(torch.arange(IMAGES))
     with torch.no_grad():
         locations = opened.model(image, every_answer=False).locations
-    pixels = (locations + 1) / 2 * torch.tensor([image.shape[-1] - 1, image.shape[-2] - 1])
+    odd = torch.tensor(opened.config.model.glimpse_size[::-1]) % 2
+    pixels = (locations + 1) / 2 * (torch.tensor([image.shape[-1], image.shape[-2]]) - 2 + odd)  # as windows travel
     alone = load_scenes(replace(opened.config.data, canvas="translated", distractors=0)).validation
     digits = centres(alone.read(torch.arange(IMAGES)))
     return {"slopes of x and y, by glimpse": [slopes(places, digits) for places in pixels]}

@@ -99,7 +99,10 @@ def store(opened: Opened) -> tuple[bytes, Evaluation, str]:
     rounded = evaluate(opened.model, images, policy="mean")
     if torch.equal(rounded.confusion, exact.confusion):
         return save(halves), rounded, "Half and single precision make the same confusion matrix."
-    why = f"In half precision {rounded.wrong:,} would be wrong, so the weights are in single precision."
+    why = (
+        f"In half precision some answers differ ({rounded.wrong:,} wrong in place of {exact.wrong:,}), "
+        "so the weights are in single precision."
+    )
     return weights, exact, why
 
 

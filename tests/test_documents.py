@@ -115,6 +115,8 @@ def follow(words: list[str]) -> int:
         return 0
     if arguments[0] == "train":
         arguments += SMALL if "--source" in arguments else SMALL + LITTLE
+        if "--pretrained" not in arguments:  # a recipe's own is of full width
+            arguments += ["--pretrained", ""]
     if arguments[0] == "sweep":
         sets = [word.lstrip("-").replace("-", "_") for word in SMALL + LITTLE]
         pairs = zip(sets[::2], sets[1::2], strict=True)

@@ -26,7 +26,7 @@ class Data:
     shift: float = 0.0
     """Pixels by which a training image is moved at most, down and across."""
     elastic: float = 0.0
-    """Pixels by which 5 x 5 points of a training image are moved at most, each by itself; the rest bends along."""
+    """Pixels by which 5 x 5 points of a training image are moved at most, across and down; the rest bends along."""
     scenes: int = 0
     """Training scenes in one epoch; 0 shows every training image once."""
     validation: float = 1 / 6

@@ -16,7 +16,7 @@ class Distortion:
     """How far an image may be turned (degrees), scaled (a fraction of its size), moved and bent (pixels), either way.
 
     Every image of a batch is drawn its own angle, factors of width and height, and shift, each uniform in its range;
-    and where it is bent, 5 x 5 points of it are moved by up to `elastic` pixels, and what is between follows smoothly.
+    and where it is bent, 5 x 5 points are moved up to `elastic` pixels across and down, and the rest follows smoothly.
     Pixels are interpolated bilinearly; what comes in from beyond the edge is black.
 
     Source: Simard, Steinkraus, Platt, *Best Practices for Convolutional Neural Networks*, ICDAR 2003 (elastic; theirs

@@ -15,7 +15,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 @cache
 def fused(function: Function, device: str = "cpu") -> Function:
     """The function compiled at its first call, which takes up to a minute; random numbers are drawn as without."""
-    # Calls from C++ in place of Python are a tenth of a small step; for a GPU they would need CUDA's headers.
+    # Calls from C++ in place of Python save up to a tenth of a step; for a GPU they would need CUDA's headers.
     from_cpp = device == "cpu"
     return cast(
         Function,

@@ -87,6 +87,10 @@ def take_over(model: Attention, other: Attention) -> None:
     own start in the rest; the classifier is taken only if the classes are the same, the baseline only if it is of the
     same kind.
 
+    Convention:
+        A place means as many pixels as before, to within half a pixel: weights that read or tell one are scaled where
+        the image's size or `unit_pixels` differs, so a gaze moves on a larger image as it did on the other.
+
     Raises:
         ValueError: if `other` has other parts, or larger ones.
 
