@@ -1,11 +1,14 @@
 """The recipes that come with the package say what they are and hold what they promise."""
 
 import re
+from dataclasses import replace
 
 import pytest
+import torch
 
-from saccade import recipes
+from saccade import build, from_pretrained, recipes
 from saccade.config import Config
+from saccade.training.pretrained import take_over
 
 NAMES = ["cluttered100", "cluttered60", "digits", "mnist", "torch7-mnist", "torch7-translated", "translated"]
 
@@ -58,3 +61,13 @@ def test_a_recipe_leaves_to_the_data_what_is_the_datas(tmp_path):
     path.write_text("[model]\nclasses = ['a', 'b']\n")
     with pytest.raises(ValueError, match="classes"):
         recipes.read(str(path))
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if recipes.read(name).training.pretrained])
+def test_the_model_that_a_recipe_starts_from_is_there_and_fits(name: str):
+    recipe = recipes.read(name)
+    size, start = recipe.data.canvas_size, from_pretrained(recipe.training.pretrained)
+    model = build(replace(recipe.model, image=(1, size, size), classes=start.config.classes))
+    take_over(model, start)
+    assert torch.equal(model.core.recurrent.weight, start.core.recurrent.weight)
+    assert torch.equal(model.classifier[-1].weight, start.classifier[-1].weight)

@@ -23,11 +23,6 @@ def fused(function: Function, device: str = "cpu") -> Function:
     )
 
 
-def unchanged(function: Function, device: str = "cpu") -> Function:
-    """The function as it is written."""
-    return function
-
-
 def can_fuse(device: torch.device) -> bool:
     """Whether what `fused` needs is there: on a CPU a C++ compiler, on a GPU triton."""
     if device.type == "cpu":

@@ -12,7 +12,6 @@ network that `build` makes, and leave anything else to the loop.
 """
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import torch
@@ -26,7 +25,7 @@ from saccade.policy.locator import Locator
 from saccade.policy.units import ReinforceNormal
 from saccade.recurrent.attention import RecurrentAttention
 from saccade.recurrent.core import RectifiedCore
-from saccade.recurrent.fused import fused, unchanged
+from saccade.recurrent.fused import fused
 from saccade.recurrent.rollout import Rollout
 
 Tensors = list[Tensor]
@@ -59,7 +58,10 @@ def unrolled(
     compiled: bool = False,
 ) -> Rollout:
     """What `model(image, num_rollouts=..., every_answer=False)` gives in training, with the products in `dtype`."""
-    form = partial(fused if compiled else unchanged, device=image.device.type)
+
+    def form(function: Any) -> Any:
+        return fused(function, image.device.type) if compiled else function
+
     shape, glimpses = (len(image) * num_rollouts, 2), model.num_glimpses
     noise = torch.stack([torch.randn(shape, generator=generator, device=image.device) for _ in range(glimpses)])
     scene = model.still(image, glimpses * num_rollouts).image

@@ -58,6 +58,8 @@ class Learner:
 def make_learner(config: Config, device: torch.device, ranks: Ranks = ALONE, compiled: bool = False) -> Learner:
     """A learner before its first step, with parameters from torch's global generator."""
     training = config.training
+    if compiled:  # a function is compiled for eight shapes at most in a process, and then runs as it is written
+        torch.compiler.reset()
     model = build(config).to(device)
     averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(training.ema)) if training.ema else None
     best, criterion = copy.deepcopy(model), build_loss(config.loss, config.model)

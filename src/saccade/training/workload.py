@@ -52,8 +52,6 @@ def trainer(
     count: int = 2048,
 ) -> Form:
     """A whole training step, from reading the batch, of a set of so many images, to updating the parameters."""
-    if compiled:
-        torch.compiler.reset()  # a function is compiled for eight shapes at most, and then silently runs as it is
     training = Training(batch_size=batch, precision=precision, num_rollouts=num_rollouts)
     learner = make_learner(Config(model=model, training=training), torch.device(device), compiled=compiled)
     learner.model.train()
