@@ -1,7 +1,8 @@
 """How the gaze follows the digit where it may lie anywhere: `python docs/follow.py RUN...`, on validation images.
 
 Each coordinate of the places of a glimpse is fitted by least squares to the same coordinate of the digit's centre, over
-all images: a slope of 1 follows the digit wherever it lies, 0 looks at the same place in all images.
+all images: a slope of 1 follows the digit wherever it lies, 0 looks at the same place in all images. And how near the
+places come to the centre tells whether a wrong answer has not found the digit, or not known it.
 """
 
 import json
@@ -36,17 +37,32 @@ def slopes(places: Float[Tensor, "images 2"], digits: Float[Tensor, "images 2"])
     return ((places * digits).sum(0) / digits.square().sum(0)).tolist()
 
 
+def nearest(places: Float[Tensor, "glimpses images 2"], digits: Float[Tensor, "images 2"]) -> list[float]:
+    """Pixels from the digit's centre to the nearest of an image's places: their median, and what 90 % are below."""
+    distance = (places - digits).norm(dim=-1).amin(0).double()
+    return distance.quantile(distance.new_tensor([0.5, 0.9])).tolist()
+
+
 def follow(run: Path) -> dict[str, list[list[float]]]:
-    """The slopes of every glimpse, of a run's best model with its mean policy."""
+    """Slopes by glimpse and distances by answer, of a run's best model with its mean policy."""
     opened = open_run(run, "cpu")
-    image = opened.images("validation").read(torch.arange(IMAGES))
+    images, index = opened.images("validation"), torch.arange(IMAGES)
+    image = images.read(index)
     with torch.no_grad():
-        locations = opened.model(image, every_answer=False).locations
+        rollout = opened.model(image, every_answer=False)
     odd = torch.tensor(opened.config.model.glimpse_size[::-1]) % 2
-    pixels = (locations + 1) / 2 * (torch.tensor([image.shape[-1], image.shape[-2]]) - 2 + odd)  # as windows travel
+    pixels = (
+        (rollout.locations + 1) / 2 * (torch.tensor([image.shape[-1], image.shape[-2]]) - 2 + odd)
+    )  # as windows travel
     alone = load_scenes(replace(opened.config.data, canvas="translated", distractors=0)).validation
-    digits = centres(alone.read(torch.arange(IMAGES)))
-    return {"slopes of x and y, by glimpse": [slopes(places, digits) for places in pixels]}
+    digits = centres(alone.read(index))
+    right = rollout.logits[-1].argmax(-1) == images.label[:IMAGES]
+    return {
+        "slopes of x and y, by glimpse": [slopes(places, digits) for places in pixels],
+        "pixels to the nearest place, median and 90 %, where the answer is right, and wrong": [
+            nearest(pixels[:, answers], digits[answers]) for answers in (right, ~right)
+        ],
+    }
 
 
 if __name__ == "__main__":

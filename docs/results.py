@@ -127,6 +127,8 @@ def section(row: str, found: Sequence[Run]) -> Iterator[str]:
     if "follow" in found[0]:
         across, down = (f"{value:.2f}" for value in followed([run["follow"] for run in found]))
         yield f"The gaze follows the digit with a slope of {across} across and {down} down (`docs/follow.py`).\n"
+        right, wrong = (f"{pixels:.0f}" for pixels in found_near([run["follow"] for run in found]))
+        yield f"In 90 % of the images answered rightly it comes within {right} pixels of its middle, wrongly {wrong}.\n"
     facts, model = found[0]["machine"], found[0]["config"].model
     parameters, products = network(model)
     yield f"Network: {parameters:,} parameters, {products:,} multiply-adds an image.\n"
@@ -140,6 +142,12 @@ def followed(measured: Sequence[dict[str, Any]]) -> tuple[float, float]:
     """Mean slopes across and down, of the runs and of the glimpses that have seen something (docs/follow.py)."""
     across, down = zip(*(pair for run in measured for pair in next(iter(run.values()))[1:]), strict=True)
     return mean(across), mean(down)
+
+
+def found_near(measured: Sequence[dict[str, Any]]) -> tuple[float, float]:
+    """How near, in pixels, the gaze comes to nine digits in ten, where the answer is right and wrong: means of runs."""
+    right, wrong = zip(*([answer[1] for answer in list(run.values())[1]] for run in measured), strict=True)
+    return mean(right), mean(wrong)
 
 
 def network(model: Model) -> tuple[int, int]:

@@ -49,6 +49,14 @@ def test_a_gaze_follows_as_far_as_it_moves_with_the_digit(script):
     assert follow.slopes(places, digits) == pytest.approx([0.5, 0.0])
 
 
+def test_the_gaze_is_as_near_a_digit_as_its_nearest_place(script):
+    """3, 4, 1, 0 and 5 pixels off."""
+    digits = torch.tensor([[10.0, 10.0]]).expand(5, 2)
+    off = torch.tensor([[3.0, 0.0], [0.0, -4.0], [1.0, 0.0], [0.0, 0.0], [-3.0, 4.0]])
+    places = torch.stack([digits + 2 * off + 9, digits + off])
+    assert script("follow").nearest(places, digits) == pytest.approx([3.0, 4.6])
+
+
 def test_the_page_of_speed_tells_what_was_measured(script):
     bench = script("bench")
     found = bench.BLOCK.search(bench.PAGE.read_text(encoding="utf-8"))
