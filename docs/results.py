@@ -128,7 +128,7 @@ def section(row: str, found: Sequence[Run]) -> Iterator[str]:
         across, down = (f"{value:.2f}" for value in followed([run["follow"] for run in found]))
         yield f"The gaze follows the digit with a slope of {across} across and {down} down (`docs/follow.py`).\n"
         right, wrong = (f"{pixels:.0f}" for pixels in found_near([run["follow"] for run in found]))
-        yield f"In 90 % of the images answered rightly it comes within {right} pixels of its middle, wrongly {wrong}.\n"
+        yield f"In nine images of ten it comes within {right} pixels of its middle if the answer is right, {wrong} if not.\n"
     facts, model = found[0]["machine"], found[0]["config"].model
     parameters, products = network(model)
     yield f"Network: {parameters:,} parameters, {products:,} multiply-adds an image.\n"
