@@ -128,7 +128,10 @@ def section(row: str, found: Sequence[Run]) -> Iterator[str]:
         across, down = (f"{value:.2f}" for value in followed([run["follow"] for run in found]))
         yield f"The gaze follows the digit with a slope of {across} across and {down} down (`docs/follow.py`).\n"
         right, wrong = (f"{pixels:.0f}" for pixels in found_near([run["follow"] for run in found]))
-        yield f"In nine images of ten it comes within {right} pixels of its middle if the answer is right, {wrong} if not.\n"
+        yield (
+            f"In nine images of ten its nearest place is within {right} pixels of the digit's middle if the answer "
+            f"is right, and within {wrong} if it is wrong.\n"
+        )
     facts, model = found[0]["machine"], found[0]["config"].model
     parameters, products = network(model)
     yield f"Network: {parameters:,} parameters, {products:,} multiply-adds an image.\n"
