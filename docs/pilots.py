@@ -32,13 +32,17 @@ def table(row: str) -> str:
     found, default = pilots(row), flat(Config())
     first = next(iter(found.values()))["config"]
     varied = {name for name in default if any(files["config"][name] != first[name] for files in found.values())}
+    varied -= {
+        "epochs",
+        "evaluate_on",
+    }  # the one has a column, the other changes nothing in a table of validation errors
     epochs = min(files["metrics"][-1]["epoch"] for files in found.values())
     extra = [f"after {epochs}: training, validation error", "slopes of the gaze"] * (row == "translated")
     head = ["results/pilots/" + row, "settings", "epochs", "validation error, least (epoch)", "last", *extra]
     lines = [head, ["---"] * len(head)]
     for name, files in sorted(found.items(), key=lambda item: -item[1]["metrics"][-1]["best_validation_error"]):
         values, metrics = files["config"], files["metrics"]
-        chosen = [f"`{key}` {values[key]}" for key in sorted(varied - {"epochs"}) if values[key] != default[key]]
+        chosen = [f"`{key}` {values[key]}" for key in sorted(varied) if values[key] != default[key]]
         last = metrics[-1]
         line = [name, ", ".join(chosen) or "as the defaults", f"{last['epoch']} of {values['epochs']}"]
         line += [f"{percent(last['best_validation_error'])} ({last['best_epoch']})", percent(last["validation_error"])]
