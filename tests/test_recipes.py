@@ -10,7 +10,10 @@ from saccade import build, from_pretrained, recipes
 from saccade.config import Config
 from saccade.training.pretrained import take_over
 
-NAMES = ["cluttered100", "cluttered60", "digits", "mnist", "torch7-mnist", "torch7-translated", "translated"]
+NAMES = [
+    *("cluttered100", "cluttered60", "digits", "mnist"),
+    *("torch7-mnist", "torch7-translated", "translated", "translated-start"),
+]
 
 
 def test_the_recipes_are_there():
