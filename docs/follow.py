@@ -18,6 +18,8 @@ from saccade.cli.opened import open_run
 from saccade.data.canvas import CHUNK
 from saccade.training.scenes import load_scenes
 
+SLOPES = "slopes of x and y, by glimpse"
+NEAREST = "pixels to the nearest place, median and 90 %, where the answer is right, and wrong"
 IMAGES = CHUNK  # as far as a canvas draws the same places with clutter and without: first all places, then all pieces
 
 
@@ -51,17 +53,14 @@ def follow(run: Path) -> dict[str, list[list[float]]]:
     with torch.no_grad():
         rollout = opened.model(image, every_answer=False)
     odd = torch.tensor(opened.config.model.glimpse_size[::-1]) % 2
-    pixels = (
-        (rollout.locations + 1) / 2 * (torch.tensor([image.shape[-1], image.shape[-2]]) - 2 + odd)
-    )  # as windows travel
+    travel = torch.tensor([image.shape[-1], image.shape[-2]]) - 2 + odd  # of a window, in pixels
+    pixels = (rollout.locations + 1) / 2 * travel
     alone = load_scenes(replace(opened.config.data, canvas="translated", distractors=0)).validation
     digits = centres(alone.read(index))
     right = rollout.logits[-1].argmax(-1) == images.label[:IMAGES]
     return {
-        "slopes of x and y, by glimpse": [slopes(places, digits) for places in pixels],
-        "pixels to the nearest place, median and 90 %, where the answer is right, and wrong": [
-            nearest(pixels[:, answers], digits[answers]) for answers in (right, ~right)
-        ],
+        SLOPES: [slopes(places, digits) for places in pixels],
+        NEAREST: [nearest(pixels[:, answers], digits[answers]) for answers in (right, ~right)],
     }
 
 

@@ -32,10 +32,8 @@ def table(row: str) -> str:
     found, default = pilots(row), flat(Config())
     first = next(iter(found.values()))["config"]
     varied = {name for name in default if any(files["config"][name] != first[name] for files in found.values())}
-    varied -= {
-        "epochs",
-        "evaluate_on",
-    }  # the one has a column, the other changes nothing in a table of validation errors
+    # The epochs have a column, and where the test set is looked at changes nothing in a table of validation errors.
+    varied -= {"epochs", "evaluate_on"}
     epochs = min(files["metrics"][-1]["epoch"] for files in found.values())
     extra = [f"after {epochs}: training, validation error", "slopes of the gaze"] * (row == "translated")
     head = ["results/pilots/" + row, "settings", "epochs", "validation error, least (epoch)", "last", *extra]

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from follow import NEAREST, SLOPES
 from saccade import recipes, settings
 from saccade.config import Model
 from saccade.training.build import build
@@ -106,6 +107,8 @@ def section(row: str, found: Sequence[Run]) -> Iterator[str]:
     yield f"\n## {task}\n"
     yield f"{recipes.summary(row).partition(': ')[0]}. Published: {published}.\n"
     yield f"```sh\n{how(row, found[0])} --seed {found[0]['config'].training.seed}\n```\n"
+    if start := found[0]["config"].training.pretrained:
+        yield f"Starts from the model `{start}`, which comes with the package.\n"
     yield "| seed | test error | 95 % interval | validation error | epoch | images/s | hours |"
     yield "|---|---|---|---|---|---|---|"
     for run in found:
@@ -143,13 +146,13 @@ def section(row: str, found: Sequence[Run]) -> Iterator[str]:
 
 def followed(measured: Sequence[dict[str, Any]]) -> tuple[float, float]:
     """Mean slopes across and down, of the runs and of the glimpses that have seen something (docs/follow.py)."""
-    across, down = zip(*(pair for run in measured for pair in next(iter(run.values()))[1:]), strict=True)
+    across, down = zip(*(pair for run in measured for pair in run[SLOPES][1:]), strict=True)
     return mean(across), mean(down)
 
 
 def found_near(measured: Sequence[dict[str, Any]]) -> tuple[float, float]:
     """How near, in pixels, the gaze comes to nine digits in ten, where the answer is right and wrong: means of runs."""
-    right, wrong = zip(*([answer[1] for answer in list(run.values())[1]] for run in measured), strict=True)
+    right, wrong = zip(*([answer[1] for answer in run[NEAREST]] for run in measured), strict=True)
     return mean(right), mean(wrong)
 
 
