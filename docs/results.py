@@ -108,7 +108,8 @@ def section(row: str, found: Sequence[Run]) -> Iterator[str]:
     yield f"{recipes.summary(row).partition(': ')[0]}. Published: {published}.\n"
     yield f"```sh\n{how(row, found[0])} --seed {found[0]['config'].training.seed}\n```\n"
     if start := found[0]["config"].training.pretrained:
-        yield f"Starts from the model `{start}`, which comes with the package.\n"
+        shared = " All seeds do, so their spread is that of this last stage alone." if len(found) > 1 else ""
+        yield f"Starts from the model `{start}`, which comes with the package.{shared}\n"
     yield "| seed | test error | 95 % interval | validation error | epoch | images/s | hours |"
     yield "|---|---|---|---|---|---|---|"
     for run in found:
