@@ -8,10 +8,10 @@ import torch
 
 from saccade import build, from_pretrained, recipes
 from saccade.config import Config
-from saccade.training.pretrained import take_over
+from saccade.training.take_over import take_over
 
 NAMES = [
-    *("cluttered100", "cluttered60", "digits", "mnist"),
+    *("cluttered100", "cluttered60", "cluttered60-start", "digits", "mnist"),
     *("torch7-mnist", "torch7-translated", "translated", "translated-start"),
 ]
 

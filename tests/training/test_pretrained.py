@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from saccade import build, fit, from_pretrained, save_pretrained
 from saccade.training.files import aside
-from saccade.training.pretrained import take_over
+from saccade.training.take_over import take_over
 from torture.disk import Disk, Killed, kill
 from training.tiny import Interrupt, metrics, outcome, tiny, tiny_model
 
@@ -148,18 +150,61 @@ def test_a_file_whose_writing_fails_leaves_the_one_before(tmp_path: Path):
 
 
 def test_a_model_starts_with_what_another_has_learned():
-    """The same model takes all of it; of a larger one it is a corner, and the rest keeps its own start."""
+    """The same model takes all of it; in one that sees more it is the first scale, and the rest keeps its own start."""
     trained, other = build(tiny_model()), build(tiny_model())
     take_over(other, trained)
     assert all(torch.equal(*pair) for pair in zip(other.parameters(), trained.parameters(), strict=True))
-    larger = build(tiny_model(depth=2, hidden_size=14))
+    larger = build(tiny_model(depth=2))
     before = {name: value.clone() for name, value in larger.named_parameters()}
     take_over(larger, trained)
     for name, value in trained.named_parameters():
         corner = tuple(map(slice, value.shape))
-        assert torch.equal(larger.get_parameter(name)[corner], value)
         before[name][corner] = value
         assert torch.equal(larger.get_parameter(name), before[name])
+
+
+WIDTHS = {"what_width": 8, "where_width": 8, "join_width": 12, "hidden_size": 12, "locator_width": 6}
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.sampled_from(["rectified", "lstm", "gru"]),
+    st.sampled_from(["value", "scalar"]),
+    st.fixed_dictionaries({name: st.integers(0, 5) for name in WIDTHS}),
+)
+def test_a_wider_model_answers_as_the_other_did(core: str, baseline: str, more: dict[str, int]):
+    """Whatever grows: no unit reads one that is added, whose own weights are those of its start."""
+    trained = build(tiny_model(core=core, baseline=baseline, **WIDTHS)).eval()
+    wide = {name: width + more[name] for name, width in WIDTHS.items()}
+    wider = build(tiny_model(core=core, baseline=baseline, **wide)).eval()
+    added = wider.glimpse.what[1].weight[WIDTHS["what_width"] :].clone()
+    take_over(wider, trained)
+    image = torch.randint(256, (5, 1, 8, 8), dtype=torch.uint8)
+    before, after = trained(image), wider(image)
+    for field in ("logits", "locations", "baselines"):
+        torch.testing.assert_close(getattr(after, field), getattr(before, field), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(after.hiddens[..., : WIDTHS["hidden_size"]], before.hiddens, atol=1e-5, rtol=1e-4)
+    assert torch.equal(wider.glimpse.what[1].weight[WIDTHS["what_width"] :], added)
+
+
+def test_units_that_are_added_learn():
+    trained, wider = build(tiny_model()), build(tiny_model(hidden_size=15, what_width=16))
+    take_over(wider, trained)
+    image = torch.randint(256, (5, 1, 8, 8), dtype=torch.uint8)
+    wider(image).answer.log_softmax(-1)[:, 0].sum().backward()
+    assert (wider.classifier[1].weight.grad[:, 12:].abs().sum(0) > 0).any()
+    assert (wider.glimpse.join[0].weight.grad[:, 8:16].abs() > 0).any()
+
+
+def test_a_scale_a_channel_and_an_edge_that_are_black_change_no_answer():
+    """Their weights read nothing there; the others stay with their scale, their channel and their pixel."""
+    trained = build(tiny_model(depth=2, glimpse_size=(3, 4))).eval()
+    larger = build(tiny_model(image=(2, 8, 8), depth=3, glimpse_size=(5, 8))).eval()
+    take_over(larger, trained)
+    glimpse = torch.rand(5, 2, 3, 4)  # scale by scale
+    seen = torch.zeros(5, 3, 2, 5, 8)
+    seen[:, :2, 0, 1:4, 2:6] = glimpse
+    torch.testing.assert_close(larger.glimpse.what(seen.flatten(1)), trained.glimpse.what(glimpse))
 
 
 def test_a_gaze_moves_by_the_same_pixels_on_a_larger_image():
@@ -193,6 +238,7 @@ def test_what_means_something_else_is_not_taken(changes: dict, part: str):
     ("changes", "sentence"),
     [
         ({"what_width": 6}, r"`glimpse.join.0.weight` is (12, 14). Found (12, 16)."),
+        ({"glimpse_size": (2, 9)}, r"`glimpse.what.1.weight` is (8, 18). Found (8, 16)."),
         ({"core": "gru"}, "`core.cell.bias_hh` is (36,). Found none."),
         ({"locator_width": 5}, "`locator.mean.2.bias` is (2,). Found none."),
     ],

@@ -20,10 +20,11 @@ from saccade.training.interrupt import Interrupts
 from saccade.training.launch import join, restarted
 from saccade.training.learner import make_learner
 from saccade.training.lock import locked
-from saccade.training.pretrained import from_pretrained, take_over
+from saccade.training.pretrained import from_pretrained
 from saccade.training.run import BEST, CONFIG, RESULTS, Run
 from saccade.training.scenes import load_scenes, resolve
 from saccade.training.seeds import derive
+from saccade.training.take_over import take_over
 
 
 @dataclass(frozen=True)

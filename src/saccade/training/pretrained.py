@@ -4,7 +4,6 @@ import os
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from saccade.config import Config, Model
 from saccade.settings import LARGEST, from_json, to_json
@@ -77,54 +76,6 @@ def from_pretrained(folder: str | os.PathLike[str], device: torch.device | str =
         model = build(config)
     model.load_state_dict(weights)
     return model.to(device).eval()
-
-
-@torch.no_grad()
-def take_over(model: Attention, other: Attention) -> None:
-    """Copy what `other` has learned into `model`, so that training goes on from there.
-
-    What is larger in `model` (more scales, more channels, wider layers) takes the other's numbers first and keeps its
-    own start in the rest; the classifier is taken only if the classes are the same, the baseline only if it is of the
-    same kind.
-
-    Convention:
-        A place means as many pixels as before, to within half a pixel: weights that read or tell one are scaled where
-        the image's size or `unit_pixels` differs, so a gaze moves on a larger image as it did on the other.
-
-    Raises:
-        ValueError: if `other` has other parts, or larger ones.
-
-    Example:
-        >>> of_cats = Model(image=(1, 28, 28), classes=("cat", "dog"))
-        >>> of_digits = Model(image=(1, 60, 60), classes=tuple("0123456789"), depth=3)
-        >>> take_over(build(of_digits), build(of_cats))
-    """
-    parts = ["glimpse", "core", "locator"]
-    parts += ["classifier"] if model.config.classes == other.config.classes else []
-    parts += ["baseline"] if model.config.baseline == other.config.baseline else []
-    for part in parts:
-        mine, theirs = (dict(getattr(each, part).named_parameters()) for each in (model, other))
-        theirs |= _same_pixels(part, theirs, model.config, other.config)
-        for name in sorted(mine.keys() | theirs.keys()):
-            here, there = (tuple(each[name].shape) if name in each else None for each in (mine, theirs))
-            if here is None or there is None or any(map(int.__lt__, here, there)):
-                raise ValueError(
-                    f"`pretrained` should have the parts of the new model, none of them larger, where `{part}.{name}` "
-                    f"is {here or 'absent'}. Found {there or 'none'}."
-                )
-            mine[name][tuple(map(slice, there))] = theirs[name]
-
-
-def _same_pixels(part: str, weights: dict[str, Tensor], new: Model, old: Model) -> dict[str, Tensor]:
-    """What reads and tells places in the old model, so that they are the same pixels in the new one."""
-    if part == "glimpse" and "where.0.weight" in weights:  # a location spans half the image's width, and its height
-        wider, taller = (side / before for side, before in zip(new.image[:0:-1], old.image[:0:-1], strict=True))
-        return {"where.0.weight": weights["where.0.weight"] * weights["where.0.weight"].new_tensor([wider, taller])}
-    if part == "locator":  # a mean of 1 stands for `unit_pixels`
-        last = max(name for name in weights if name.startswith("mean.")).rsplit(".", 1)[0]
-        nearer = old.unit_pixels / new.unit_pixels
-        return {name: weights[name] * nearer for name in (f"{last}.weight", f"{last}.bias")}
-    return {}
 
 
 def _read_config(path: Path) -> Model:

@@ -1,0 +1,81 @@
+"""`take_over`: what one model has learned, as the start of another, which may be larger."""
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from saccade.config import Model
+from saccade.training.build import Attention
+
+SENSES = ("glimpse.what.1.weight", "glimpse.where.0.weight")  # the weights that read no units
+
+
+@torch.no_grad()
+def take_over(model: Attention, other: Attention) -> None:
+    """Copy what `other` has learned into `model`, so that training goes on from there.
+
+    `model` may be larger. Of wider layers the first units are the other's and read nothing of those that are added, so
+    the answers are the other's, to rounding, until training changes them. What more scales, more channels or more
+    pixels at the edge of a glimpse show is read with the weights that `model` has. The classifier is taken only if the
+    classes are the same, the baseline only if it is of the same kind.
+
+    Convention:
+        A place means as many pixels as before, to within half a pixel: weights that read or tell one are scaled where
+        the image's size or `unit_pixels` differs, so a gaze moves on a larger image as it did on the other.
+
+    Raises:
+        ValueError: if `other` has other parts, or larger ones.
+
+    Example:
+        >>> from saccade import build
+        >>> of_cats = Model(image=(1, 28, 28), classes=("cat", "dog"))
+        >>> of_digits = Model(image=(1, 60, 60), classes=tuple("0123456789"), depth=3, hidden_size=512)
+        >>> take_over(build(of_digits), build(of_cats))
+    """
+    parts = ["glimpse", "core", "locator"]
+    parts += ["classifier"] if model.config.classes == other.config.classes else []
+    parts += ["baseline"] if model.config.baseline == other.config.baseline else []
+    for part in parts:
+        mine, theirs = (dict(getattr(each, part).named_parameters()) for each in (model, other))
+        theirs |= _same_pixels(part, theirs, model.config, other.config)
+        for name in sorted(mine.keys() | theirs.keys()):
+            here, there = (tuple(each[name].shape) if name in each else None for each in (mine, theirs))
+            fits = here is not None and there is not None and not any(map(int.__lt__, here, there))
+            old = _places(f"{part}.{name}", there or (), model.config, other.config) if fits else []
+            if not fits or tuple(map(len, old)) != there:
+                raise ValueError(
+                    f"`pretrained` should have the parts of the new model, none of them larger, where `{part}.{name}` "
+                    f"is {here or 'absent'}. Found {there or 'none'}."
+                )
+            if len(old) == 2 and f"{part}.{name}" not in SENSES:
+                mine[name][old[0]] = 0
+            mine[name][torch.meshgrid(*old, indexing="ij") if old else ()] = theirs[name]
+
+
+def _places(name: str, shape: tuple[int, ...], new: Model, old: Model) -> list[Int64[Tensor, " _"]]:
+    """Where, along each dimension of a parameter of the new model, the numbers of the old one belong."""
+    places = [torch.arange(size) for size in shape]
+    if name == "glimpse.what.1.weight":  # what it reads is, one inside the other: scales, channels, rows, columns
+        height, width = new.glimpse_size
+        pixels = torch.arange(new.depth * new.image[0] * height * width).view(new.depth, new.image[0], height, width)
+        top, left = ((more - less) // 2 for more, less in zip(new.glimpse_size, old.glimpse_size, strict=True))
+        pixels = pixels[: old.depth, : old.image[0], top : top + old.glimpse_size[0], left : left + old.glimpse_size[1]]
+        places[1] = pixels.flatten()
+    if name == "glimpse.join.0.weight":  # first all of `what`, then all of `where`
+        places[1] = torch.cat([torch.arange(old.what_width), new.what_width + torch.arange(old.where_width)])
+    if name.startswith("core.cell."):  # one gate after the other
+        gates = shape[0] // old.hidden_size
+        places[0] = torch.arange(gates * new.hidden_size).view(gates, -1)[:, : old.hidden_size].flatten()
+    return places
+
+
+def _same_pixels(part: str, weights: dict[str, Tensor], new: Model, old: Model) -> dict[str, Tensor]:
+    """What reads and tells places in the old model, so that they are the same pixels in the new one."""
+    if part == "glimpse" and "where.0.weight" in weights:  # a location spans half the image's width, and its height
+        wider, taller = (side / before for side, before in zip(new.image[:0:-1], old.image[:0:-1], strict=True))
+        return {"where.0.weight": weights["where.0.weight"] * weights["where.0.weight"].new_tensor([wider, taller])}
+    if part == "locator":  # a mean of 1 stands for `unit_pixels`
+        last = max(name for name in weights if name.startswith("mean.")).rsplit(".", 1)[0]
+        nearer = old.unit_pixels / new.unit_pixels
+        return {name: weights[name] * nearer for name in (f"{last}.weight", f"{last}.bias")}
+    return {}
