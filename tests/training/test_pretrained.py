@@ -237,15 +237,32 @@ def test_what_means_something_else_is_not_taken(changes: dict, part: str):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"what_width": 6}, r"`glimpse.join.0.weight` is (12, 14). Found (12, 16)."),
-        ({"glimpse_size": (2, 9)}, r"`glimpse.what.1.weight` is (8, 18). Found (8, 16)."),
-        ({"core": "gru"}, "`core.cell.bias_hh` is (36,). Found none."),
-        ({"locator_width": 5}, "`locator.mean.2.bias` is (2,). Found none."),
+        ({"what_width": 12, "where_width": 4}, "a `where_width` of at most 4, as the new one has. Found 8."),
+        ({"glimpse_size": (2, 9)}, "a `glimpse_size[0]` of at most 2, as the new one has. Found 4."),
+        ({"core": "gru"}, "`core = gru`, as the new one has. Found `core = lstm`."),
+        ({"core": "rectified"}, "`core = rectified`, as the new one has. Found `core = lstm`."),
+        ({"learn_std": True}, "`learn_std = True`, as the new one has. Found `learn_std = False`."),
+        ({"locator_width": 0}, "a `locator_width` of at most 0, as the new one has. Found 5."),
+        ({"image": (2, 8, 8), "depth": 1}, "a `depth` of at most 1, as the new one has. Found 2."),
     ],
 )
 def test_a_model_of_other_parts_is_no_start(changes: dict, sentence: str):
+    mine = {"core": "lstm", "locator_width": 5, "depth": 2}
     with pytest.raises(ValueError, match=re.escape(sentence)):
-        take_over(build(tiny_model(**changes)), build(tiny_model()))
+        take_over(build(tiny_model(**mine | changes)), build(tiny_model(**mine)))
+
+
+def test_a_locator_of_one_layer_is_no_start_for_one_of_two():
+    with pytest.raises(ValueError, match=re.escape("a `locator_width` of 1 or more, as the new one has. Found 0.")):
+        take_over(build(tiny_model(locator_width=5)), build(tiny_model()))
+
+
+def test_a_learned_deviation_means_as_many_pixels_as_before():
+    trained = build(tiny_model(learn_std=True, unit_pixels=2.0, std=0.3))
+    larger = build(tiny_model(learn_std=True, unit_pixels=4.0))
+    take_over(larger, trained)
+    after, before = (model.locator.get_parameter("unit.log_std").exp() for model in (larger, trained))
+    torch.testing.assert_close(4 * after, 2 * before)
 
 
 @pytest.mark.parametrize("ema", [0.0, 0.9])

@@ -1,5 +1,7 @@
 """`take_over`: what one model has learned, as the start of another, which may be larger."""
 
+import math
+
 import torch
 from jaxtyping import Int64
 from torch import Tensor
@@ -8,6 +10,7 @@ from saccade.config import Model
 from saccade.training.build import Attention
 
 SENSES = ("glimpse.what.1.weight", "glimpse.where.0.weight")  # the weights that read no units
+START = "`pretrained` should be a model with"
 
 
 @torch.no_grad()
@@ -15,9 +18,9 @@ def take_over(model: Attention, other: Attention) -> None:
     """Copy what `other` has learned into `model`, so that training goes on from there.
 
     `model` may be larger. Of wider layers the first units are the other's and read nothing of those that are added, so
-    the answers are the other's, to rounding, until training changes them. What more scales, more channels or more
-    pixels at the edge of a glimpse show is read with the weights that `model` has. The classifier is taken only if the
-    classes are the same, the baseline only if it is of the same kind.
+    the answers are the other's, to rounding, until training or another `activation` changes them. What more scales,
+    more channels or more pixels at the edge of a glimpse show is read with the weights that `model` has. The classifier
+    is taken only if the classes are the same, the baseline only if it is of the same kind.
 
     Convention:
         A place means as many pixels as before, to within half a pixel: weights that read or tell one are scaled where
@@ -32,24 +35,39 @@ def take_over(model: Attention, other: Attention) -> None:
         >>> of_digits = Model(image=(1, 60, 60), classes=tuple("0123456789"), depth=3, hidden_size=512)
         >>> take_over(build(of_digits), build(of_cats))
     """
+    _check(model.config, other.config)
     parts = ["glimpse", "core", "locator"]
     parts += ["classifier"] if model.config.classes == other.config.classes else []
     parts += ["baseline"] if model.config.baseline == other.config.baseline else []
     for part in parts:
         mine, theirs = (dict(getattr(each, part).named_parameters()) for each in (model, other))
         theirs |= _same_pixels(part, theirs, model.config, other.config)
-        for name in sorted(mine.keys() | theirs.keys()):
-            here, there = (tuple(each[name].shape) if name in each else None for each in (mine, theirs))
-            fits = here is not None and there is not None and not any(map(int.__lt__, here, there))
-            old = _places(f"{part}.{name}", there or (), model.config, other.config) if fits else []
-            if not fits or tuple(map(len, old)) != there:
-                raise ValueError(
-                    f"`pretrained` should have the parts of the new model, none of them larger, where `{part}.{name}` "
-                    f"is {here or 'absent'}. Found {there or 'none'}."
-                )
-            if len(old) == 2 and f"{part}.{name}" not in SENSES:
-                mine[name][old[0]] = 0
-            mine[name][torch.meshgrid(*old, indexing="ij") if old else ()] = theirs[name]
+        for name, weight in theirs.items():
+            places = _places(f"{part}.{name}", tuple(weight.shape), model.config, other.config)
+            if len(places) == 2 and f"{part}.{name}" not in SENSES:
+                mine[name][places[0]] = 0
+            mine[name][torch.meshgrid(*places, indexing="ij") if places else ()] = weight.to(mine[name])
+
+
+def _check(new: Model, old: Model) -> None:
+    """Refuse a start of other parts, or of larger ones."""
+    for name in ("core", "learn_std"):
+        mine, theirs = getattr(new, name), getattr(old, name)
+        if mine != theirs:
+            raise ValueError(f"{START} `{name} = {mine}`, as the new one has. Found `{name} = {theirs}`.")
+    if new.locator_width and not old.locator_width:
+        raise ValueError(f"{START} a `locator_width` of 1 or more, as the new one has. Found 0.")
+    grown = _sizes(new)
+    for name, size in _sizes(old).items():
+        if size > grown[name]:
+            raise ValueError(f"{START} a `{name}` of at most {grown[name]}, as the new one has. Found {size}.")
+
+
+def _sizes(model: Model) -> dict[str, int]:
+    """All that may grow."""
+    widths = ("depth", "what_width", "where_width", "join_width", "hidden_size", "locator_width")
+    sides = {f"glimpse_size[{side}]": model.glimpse_size[side] for side in (0, 1)}
+    return {"image[0]": model.image[0], **sides, **{name: getattr(model, name) for name in widths}}
 
 
 def _places(name: str, shape: tuple[int, ...], new: Model, old: Model) -> list[Int64[Tensor, " _"]]:
@@ -77,5 +95,6 @@ def _same_pixels(part: str, weights: dict[str, Tensor], new: Model, old: Model) 
     if part == "locator":  # a mean of 1 stands for `unit_pixels`
         last = max(name for name in weights if name.startswith("mean.")).rsplit(".", 1)[0]
         nearer = old.unit_pixels / new.unit_pixels
-        return {name: weights[name] * nearer for name in (f"{last}.weight", f"{last}.bias")}
+        told = {name: weights[name] * nearer for name in (f"{last}.weight", f"{last}.bias")}
+        return told | {name: weights[name] + math.log(nearer) for name in weights if name.endswith("log_std")}
     return {}
