@@ -34,7 +34,8 @@ HEAD = """\
 Written by `make results` from the files in `results`; `python docs/measure.py RUN ROW` puts those of a run there.
 Errors are those of the test set, in per cent of its images: the mean over the seeds, and their standard deviation where
 there are several. Unless it says otherwise, each is of one pass with the mean policy. The model is chosen by validation
-error, and the test set is looked at after training.
+error, or is that of the last epoch where the validation images are trained on too (`--train-on all`); the test set is
+looked at after training.
 """
 
 
@@ -118,7 +119,7 @@ def section(row: str, found: Sequence[Run]) -> Iterator[str]:
         interval = " to ".join(map(percent, test["interval"]))
         yield (
             f"| {run['config'].training.seed} | {percent(test['error_rate'])} | {interval} "
-            f"| {percent(last['best_validation_error'])} | {last['best_epoch']} of {last['epoch']} "
+            f"| {validated(run)} | {last['best_epoch']} of {last['epoch']} "
             f"| {speeds[len(speeds) // 2]:,.0f} | {last['seconds'] / 3600:.1f} |"
         )
     yield f"\nMean: **{test_error(found)}** (n = {len(found)}).\n"
@@ -143,6 +144,13 @@ def section(row: str, found: Sequence[Run]) -> Iterator[str]:
         f"Machine: {facts['processor']}, {facts['cores']} virtual cores shared with other work, 1 thread; "
         f"saccade {facts['saccade']}, torch {facts['torch']}, Python {facts['python']}."
     )
+
+
+def validated(run: Run) -> str:
+    """The validation error that chose the model of a run, if one did."""
+    if run["config"].data.train_on == "all":
+        return "trained on"
+    return percent(run["metrics"][-1]["best_validation_error"])
 
 
 def followed(measured: Sequence[dict[str, Any]]) -> tuple[float, float]:

@@ -45,7 +45,7 @@ model = saccade.from_pretrained("{name}")
 |---|---|
 | test error | **{error}** ({wrong} of {n:,} wrong; 95 % interval {low} to {high}), mean policy, one pass |
 | test error after each glimpse | {by_glimpse} |
-| chosen by | least validation error, {validation}, epoch {best_epoch} of {epochs}; the test images had no say |
+| chosen by | {chosen}; the test images had no say |
 | run | seed {seed}; the interval is that of {n:,} images, not a spread over seeds |
 | recipe | `{command}` |
 | sees | {image}; {num_glimpses} glimpses of {glimpse}, {scales} |
@@ -123,9 +123,7 @@ def card(name: str, opened: Opened, weights: bytes, found: Evaluation, journal: 
         low=percent(low),
         high=percent(high),
         by_glimpse=", ".join(percent(wrong / found.n) for wrong in found.wrong_by_glimpse),
-        validation=percent(journal[-1]["best_validation_error"]),
-        best_epoch=journal[-1]["best_epoch"],
-        epochs=journal[-1]["epoch"],
+        chosen=chosen(config, journal[-1]),
         seed=config.training.seed,
         command=command(name, config),
         image=f"images of {height}x{width} pixels, {'grey' if channels == 1 else 'RGB'}",
@@ -142,6 +140,14 @@ def card(name: str, opened: Opened, weights: bytes, found: Evaluation, journal: 
         canvas=canvas,
         stored=stored,
     )
+
+
+def chosen(config: Config, last: dict) -> str:
+    """What chose the epoch whose model is kept."""
+    if config.data.train_on == "all":
+        return f"its schedule: the last of {last['epoch']} epochs, trained on the validation images too"
+    validation = percent(last["best_validation_error"])
+    return f"least validation error, {validation}, epoch {last['best_epoch']} of {last['epoch']}"
 
 
 def percent(fraction: float) -> str:

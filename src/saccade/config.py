@@ -33,6 +33,8 @@ class Data:
     """Fraction of the training images held out for validation, where the source has no validation set of its own."""
     test: float = 0.2
     """Fraction of all images held out for the test, where the source has no test set of its own."""
+    train_on: Literal["train", "all"] = "train"
+    """Images to learn from; `all` takes those of validation too, once settings are chosen, and keeps the last model."""
     split_seed: int = 0
     """Seed of the split and of the fixed validation and test scenes."""
     resize: Literal["refuse", "pad", "crop", "stretch"] = "refuse"

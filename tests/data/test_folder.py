@@ -246,6 +246,11 @@ def test_what_does_not_fit_in_memory_is_decoded_as_it_is_read_with_the_same_pixe
         index = torch.randint(len(on_disk), (50,), generator=torch.Generator().manual_seed(0))
         assert_equal(on_disk.read(index), in_memory.read(index))
         assert_equal(on_disk.label, in_memory.label)
+    both, as_held = read.train + read.validation, held.train + held.validation
+    index = torch.arange(len(both)).flip(0)
+    assert len(both) == len(read.train) + len(read.validation)
+    assert_equal(both.read(index), as_held.read(index))
+    assert_equal(both.label, as_held.label)
 
 
 def test_the_cache_keeps_the_most_recent_images_and_never_exceeds_its_limit():

@@ -77,6 +77,8 @@ def evaluate(
         _print_json(result, split, classes)
         return
     print(sentence(result, split))
+    if split == "validation" and opened.config.data.train_on == "all":
+        print("These images were trained on too, so their error says nothing of others.")
     print("Error after each glimpse: " + ", ".join(f"{wrong / result.n:.2%}" for wrong in result.wrong_by_glimpse))
     _print_gaze(result, opened.model.config)
     _print_confusion(result, classes)

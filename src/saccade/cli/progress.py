@@ -67,6 +67,8 @@ class EpochLines(Listener):
         """Note how much there is to do: `steps` in each epoch."""
         self.epochs, self.steps, self.start, self.before = config.training.epochs, steps, time.monotonic(), -1
         self.model, self.history, self.said = config.model, [], {}
+        if config.data.train_on == "all":
+            self.console.print("The validation images are trained on too: their error below chooses nothing.")
 
     def on_step(self, epoch: int, step: int) -> None:
         """Move the bar."""

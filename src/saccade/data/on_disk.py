@@ -71,3 +71,7 @@ class OnDisk:
     def to(self, device: torch.device | str) -> "OnDisk":
         """Return the same images, delivered on `device`; the cache stays where it is and is shared."""
         return dataclasses.replace(self, label=self.label.to(device))
+
+    def __add__(self, other: "OnDisk") -> "OnDisk":
+        """Return these images and then the others, which share the cache."""
+        return OnDisk(self.paths + other.paths, torch.cat([self.label, other.label]), self.cache)

@@ -1,7 +1,7 @@
 """The records that a source hands over: `Images` (a split that can be read by index), `InMemory` and `Dataset`."""
 
 import dataclasses
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -30,6 +30,10 @@ class Images(Protocol):
 
     def to(self, device: torch.device | str) -> "Images":
         """Return the same images, delivered on `device`."""
+        ...
+
+    def __add__(self, other: Any) -> "Images":
+        """Return these images and then the others, of the same kind and source."""
         ...
 
 
@@ -71,6 +75,10 @@ class InMemory:
     def to(self, device: torch.device | str) -> "InMemory":
         """Return the same images on `device`."""
         return InMemory(self.image.to(device), self.label.to(device))
+
+    def __add__(self, other: "InMemory") -> "InMemory":
+        """Return these images and then the others."""
+        return InMemory(torch.cat([self.image, other.image]), torch.cat([self.label, other.label]))
 
 
 @dataclasses.dataclass(frozen=True)

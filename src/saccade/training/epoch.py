@@ -35,7 +35,7 @@ class Progress:
     seconds: float = 0.0
     """Time spent in training and validation, in the epochs that are done."""
     best_error: float = float("inf")
-    """Least validation error so far, a fraction."""
+    """Validation error of the model that is kept, a fraction: the least so far, unless `train_on` is `all`."""
     best_epoch: int = 0
     """Epoch that reached it."""
 

@@ -38,7 +38,7 @@ class Summary:
     progress: Progress
     """How far it went, and the validation error that chose the model."""
     result: Evaluation
-    """What the best model by validation error does on the split `evaluate_on`."""
+    """What the model that is kept does on the split `evaluate_on`."""
 
     @property
     def test(self) -> Evaluation | None:
@@ -57,9 +57,10 @@ def fit(
     """Train what a config describes and keep it in a run folder.
 
     The folder holds config.json, metrics.jsonl (a line an epoch), last.pt and previous.pt (to resume from), best/ (the
-    model with the least validation error, see `from_pretrained`) and, at the end, test.json
+    model that is kept, see `from_pretrained`) and, at the end, test.json
     (validation.json where `evaluate_on` says so). The model is chosen by
-    validation error; the test set is looked at once, after training. On a CPU a run is bit for bit the same every time,
+    validation error, or is the last where the validation images are trained on too (`train_on`); the test set is
+    looked at once, after training. On a CPU a run is bit for bit the same every time,
     however often it was stopped and resumed. Processes that torchrun started train it together, each with its share of
     every batch; the first writes, and tells the listener.
 

@@ -86,7 +86,8 @@ class Run:
         validation = evaluate(self.learner.result, self.scenes.validation)
         progress.epoch += 1
         progress.seconds += self.epoch.seconds + time.perf_counter() - began
-        better = validation.error_rate < progress.best_error
+        # Where they were trained on too, the validation images choose nothing: the schedule does.
+        better = self.learner.config.data.train_on == "all" or validation.error_rate < progress.best_error
         if better:
             progress.best_error, progress.best_epoch = validation.error_rate, progress.epoch
             self.learner.keep_best()

@@ -58,6 +58,8 @@ def load_scenes(data: Data, device: torch.device | str = "cpu") -> Scenes:
         fixed(images, canvas, 2 * data.split_seed + offset)
         for images, offset in ((source.validation, 1), (source.test, 0))
     )
+    if data.train_on == "all":
+        source = replace(source, train=source.train + source.validation)
     canvas = replace(canvas, distortion=Distortion(data.rotation, data.zoom, data.shift, data.elastic))
     return Scenes(source, None if canvas.keeps(source.train.shape) else canvas, validation, test)
 
