@@ -38,17 +38,27 @@ def table(row: str) -> str:
     extra = [f"after {epochs}: training, validation error", "slopes of the gaze"] * (row == "translated")
     head = ["results/pilots/" + row, "settings", "epochs", "validation error, least (epoch)", "last", *extra]
     lines = [head, ["---"] * len(head)]
-    for name, files in sorted(found.items(), key=lambda item: -item[1]["metrics"][-1]["best_validation_error"]):
+    for name, files in sorted(found.items(), key=lambda item: place(item[1])):
         values, metrics = files["config"], files["metrics"]
         chosen = [f"`{key}` {values[key]}" for key in sorted(varied) if values[key] != default[key]]
         last = metrics[-1]
         line = [name, ", ".join(chosen) or "as the defaults", f"{last['epoch']} of {values['epochs']}"]
-        line += [f"{percent(last['best_validation_error'])} ({last['best_epoch']})", percent(last["validation_error"])]
+        line += ["trained on"] * 2 if values["train_on"] == "all" else errors(last)
         if extra:
             early = metrics[epochs - 1]
             line += [f"{percent(early['train_error'])}, {percent(early['validation_error'])}", steepest(files)]
         lines.append(line)
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def place(files: Flat) -> tuple[bool, float]:
+    """Where a pilot stands in its table: first what has no validation error, last what has the least."""
+    return files["config"]["train_on"] != "all", -files["metrics"][-1]["best_validation_error"]
+
+
+def errors(last: Flat) -> list[str]:
+    """The least validation error with its epoch, and the last."""
+    return [f"{percent(last['best_validation_error'])} ({last['best_epoch']})", percent(last["validation_error"])]
 
 
 def steepest(files: Flat) -> str:

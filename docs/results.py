@@ -21,6 +21,7 @@ PAGE, README = ROOT / "docs" / "results.md", ROOT / "README.md"
 BLOCK = re.compile(r"(?<=<!-- results -->\n).*?(?=<!-- /results -->)", re.DOTALL)
 ROWS = {  # the published errors, per cent: what each row is held against
     "mnist": ("MNIST", "1.07 paper, 0.85 Torch7, 0.67 best open claim"),
+    "mnist-paper": ("MNIST, the paper's network", "1.07 paper, 0.85 Torch7"),
     "translated": ("Translated MNIST, 60x60", "1.20 paper, 0.92 Torch7, 0.94 tfRAM"),
     "cluttered60": ("Cluttered MNIST, 60x60, 4 distractors", "4.04 paper, 2.63 tfRAM"),
     "cluttered100": ("Cluttered MNIST, 100x100, 8 distractors", "8.11 paper, 5.9 tfRAM, 3.36 DRAW paper"),
@@ -108,9 +109,7 @@ def section(row: str, found: Sequence[Run]) -> Iterator[str]:
     yield f"\n## {task}\n"
     yield f"{recipes.summary(row).partition(': ')[0]}. Published: {published}.\n"
     yield f"```sh\n{how(row, found[0])} --seed {found[0]['config'].training.seed}\n```\n"
-    if start := found[0]["config"].training.pretrained:
-        shared = " All seeds do, so their spread is that of this last stage alone." if len(found) > 1 else ""
-        yield f"Starts from the model `{start}`, which comes with the package.{shared}\n"
+    yield from begun(found)
     yield "| seed | test error | 95 % interval | validation error | epoch | images/s | hours |"
     yield "|---|---|---|---|---|---|---|"
     for run in found:
@@ -144,6 +143,15 @@ def section(row: str, found: Sequence[Run]) -> Iterator[str]:
         f"Machine: {facts['processor']}, {facts['cores']} virtual cores shared with other work, 1 thread; "
         f"saccade {facts['saccade']}, torch {facts['torch']}, Python {facts['python']}."
     )
+
+
+def begun(found: Sequence[Run]) -> Iterator[str]:
+    """Which model the runs of a row start from, if from one."""
+    start = found[0]["config"].training.pretrained
+    if not start:
+        return
+    shared = " All seeds do, so their spread is that of this last stage alone." if len(found) > 1 else ""
+    yield f"Starts from the model `{start}`, which comes with the package.{shared}\n"
 
 
 def validated(run: Run) -> str:
@@ -188,6 +196,32 @@ def failure() -> Iterator[str]:
         yield f"| {pixels:g} | {spread(depends)} | {spread(errors)} | {len(lines)} |"
 
 
+ABLATIONS = """\
+The recipe `mnist` for ten of its 240 epochs, with one setting changed at a time: what each is worth early in training.
+The least validation error stands first. Time is that of the epochs, on a machine that others used too.
+
+| changed | validation error after the last epoch | training error | minutes | n |
+|---|---|---|---|---|\
+"""
+
+
+def ablations() -> Iterator[str]:
+    """What each lever of the recipe `mnist` brings: runs with one setting changed."""
+    found: dict[str, list[dict[str, float]]] = {}
+    for folder in sorted((ROOT / "results" / "ablations").glob("*-seed-*")):
+        config, metrics = load(folder / "config.json"), load(folder / "metrics.jsonl")
+        changed = re.sub(r" --(epochs|seed|evaluate-on|compile) \S+", "", command("mnist", config))
+        found.setdefault(changed.removeprefix("saccade train mnist").strip(), []).append(metrics[-1])
+    if not found:
+        return
+    yield "\n## Ablations\n"
+    yield ABLATIONS
+    for changed, lines in sorted(found.items(), key=lambda item: mean(line["validation_error"] for line in item[1])):
+        validation, train = (spread([line[name] for line in lines]) for name in ("validation_error", "train_error"))
+        minutes = mean(line["seconds"] for line in lines) / 60
+        yield f"| {f'`{changed}`' if changed else 'nothing'} | {validation} | {train} | {minutes:.1f} | {len(lines)} |"
+
+
 def asked(name: str, facts: dict[str, Any]) -> str:
     """What an evaluation is called on the page."""
     words = {"random": "places at random", "centre": "only the centre", "raster": "row by row"}
@@ -202,7 +236,7 @@ def page() -> str:
     """docs/results.md."""
     found = {row: runs(row) for row in ROWS}
     rows = (line for row in ROWS if found[row] for line in section(row, found[row]))
-    return "\n".join([HEAD, *rows, *failure(), ""])
+    return "\n".join([HEAD, *rows, *ablations(), *failure(), ""])
 
 
 if __name__ == "__main__":

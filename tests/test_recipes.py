@@ -11,7 +11,7 @@ from saccade.config import Config
 from saccade.training.take_over import take_over
 
 NAMES = [
-    *("cluttered100", "cluttered60", "cluttered60-start", "digits", "mnist"),
+    *("cluttered100", "cluttered60", "cluttered60-start", "digits", "mnist", "mnist-paper"),
     *("torch7-mnist", "torch7-translated", "translated", "translated-start"),
 ]
 

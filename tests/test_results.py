@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from saccade.config import Data, Model
+from saccade.config import Config, Data, Model, Training
 from saccade.data.records import InMemory
 from saccade.training.scenes import load_scenes
 
@@ -90,6 +90,26 @@ def test_smaller_digits_lie_in_the_middle_and_are_as_bright_in_all(script):
 def test_several_seeds_are_told_by_mean_and_standard_deviation(script):
     assert script("results").spread([0.004, 0.006]) == "0.50 % ± 0.14"
     assert script("results").spread([0.004]) == "0.40 %"
+
+
+def test_where_runs_start_is_told(script):
+    """From nothing, or from one model that all share."""
+    told = {}
+    for starts in (("", ""), ("mine", "mine"), ("mine",)):
+        runs = [{"config": Config(training=Training(pretrained=start))} for start in starts]
+        told[starts] = "".join(script("results").begun(runs))
+    assert told["", ""] == ""
+    assert told["mine",] == "Starts from the model `mine`, which comes with the package.\n"
+    assert "their spread is that of this last stage alone" in told["mine", "mine"]
+
+
+def test_an_error_on_images_that_were_trained_on_is_not_called_a_validation_error(script):
+    lines = [{"best_validation_error": 0.01}]
+    told = [
+        script("results").validated({"config": Config(data=Data(train_on=name)), "metrics": lines})
+        for name in ("train", "all")
+    ]
+    assert told == ["1.00 %", "trained on"]
 
 
 def test_a_network_is_weighed_as_its_layers_say(script):

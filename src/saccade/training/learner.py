@@ -24,7 +24,7 @@ class Learner:
     optimizer: torch.optim.Optimizer
     averaged: AveragedModel | None
     best: Attention
-    """A copy of the result as it was when its validation error was least."""
+    """A copy of the result as it was in the epoch that is kept: that of the least validation error, or the last."""
     ranks: Ranks = ALONE
     """The processes that learn together."""
     compiled: bool = False
