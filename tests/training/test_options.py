@@ -27,6 +27,7 @@ CHANGES = {
     "elastic": (1.0, {}),
     "scenes": (96, {}),
     "validation": (0.3, {}),
+    "train_on": ("all", {}),
     "test": (0.3, {}),
     "split_seed": (1, {}),
     "num_glimpses": (4, {}),
