@@ -10,7 +10,7 @@ README = ROOT / "README.md"
 PACKAGE = "src/saccade"
 BLOCK = re.compile(r"(?<=<!-- tree -->\n```text\n).*?(?=```\n<!-- /tree -->)", re.DOTALL)
 COMMENT = re.compile(r"(?:^#|^//|^/\*|<!--) (.*?)(?: \*/| -->)?$", re.MULTILINE)  # the first, in whatever language
-LISTED = {".py", ".toml", ".css", ".js"}
+LISTED = {".py", ".c", ".toml", ".css", ".js"}
 HEADS = ("__init__.py", "README.md", "index.html")  # what says of a folder what it is: its code, a model's card, a page
 OTHERS = {
     "tests": "mirrors src/saccade; what is checked on every push",

@@ -17,7 +17,7 @@ torch.manual_seed(0)
 model = build(
     Model(image=(1, 20, 16), classes=("a", "b", "c"), num_glimpses=2, depth=2, dropout=0.5, locator_width=8)
 ).train()
-image, label = torch.randint(0, 256, (8, 1, 20, 16), dtype=torch.uint8), torch.randint(0, 3, (8,))
+image, label = torch.randint(0, 256, (40, 1, 20, 16), dtype=torch.uint8), torch.randint(0, 3, (40,))
 
 
 def step(compiled: bool, std: float) -> dict[str, torch.Tensor]:

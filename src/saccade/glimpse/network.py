@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from saccade.glimpse.pyramid import Pyramid
+from saccade.glimpse.sensor import Prepared
 
 
 class GlimpseNetwork(nn.Module):
@@ -28,15 +28,11 @@ class GlimpseNetwork(nn.Module):
         super().__init__()
         self.sensor, self.what, self.where, self.join = sensor, what, where, join
 
-    def prepare(
-        self, image: Shaped[Tensor, "images channels height width"], num_glimpses: int
-    ) -> Shaped[Tensor, "images channels height width"] | Pyramid:
+    def prepare(self, image: Shaped[Tensor, "images channels height width"], num_glimpses: int) -> Prepared:
         """The images as the sensor likes them best for that many glimpses."""
         prepare = getattr(self.sensor, "prepare", None)
         return prepare(image, num_glimpses) if prepare else image
 
-    def forward(
-        self, image: Shaped[Tensor, "images channels height width"] | Pyramid, location: Float[Tensor, "batch place"]
-    ) -> Float[Tensor, "batch feature"]:
+    def forward(self, image: Prepared, location: Float[Tensor, "batch place"]) -> Float[Tensor, "batch feature"]:
         """The feature of each glimpse."""
         return self.join(torch.cat([self.what(self.sensor(image, location)), self.where(location)], dim=-1))

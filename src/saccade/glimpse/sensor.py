@@ -10,7 +10,10 @@ from saccade.glimpse.foveate import foveate
 from saccade.glimpse.location import Size, window_sizes
 from saccade.glimpse.pyramid import Pyramid, build_pyramid, read_pyramid, worthwhile
 from saccade.glimpse.runs import in_runs, read_runs
+from saccade.glimpse.windows import Windows, read_windows, readable
 
+Prepared = Shaped[Tensor, "*images channels height width"] | Pyramid | Windows
+"""Images as they are, or made ready to be looked at many times."""
 WIDEST = 2**16  # pixels: beyond any image, and far below what overflows
 
 
@@ -62,12 +65,12 @@ class SpatialGlimpse(nn.Module):
                 f"Found a window of {max(self.windows[-1])} with `depth = {depth}` and `scale = {scale}`."
             )
 
-    def forward(
-        self, image: Shaped[Tensor, "*images channels height width"] | Pyramid, location: Float[Tensor, "*batch 2"]
-    ) -> Float[Tensor, "*batch planes h w"]:
+    def forward(self, image: Prepared, location: Float[Tensor, "*batch 2"]) -> Float[Tensor, "*batch planes h w"]:
         """The glimpse of each image at its location: batched or single; M * B locations look M times at B images."""
         if isinstance(image, Pyramid):
             return read_pyramid(image, location)
+        if isinstance(image, Windows):
+            return read_windows(image, location)
         single = image.ndim == 3
         if single:
             image, location = image.unsqueeze(0), location.unsqueeze(0)
@@ -78,12 +81,13 @@ class SpatialGlimpse(nn.Module):
             glimpse = foveate(image, location, size=self.size, depth=self.depth, scale=self.scale)
         return glimpse.squeeze(0) if single else glimpse
 
-    def prepare(
-        self, image: Shaped[Tensor, "images channels height width"], num_glimpses: int
-    ) -> Shaped[Tensor, "images channels height width"] | Pyramid:
-        """Images to be looked at `num_glimpses` times each: as they are, or as a `Pyramid` where that is cheaper."""
-        image_size = (image.shape[-2], image.shape[-1])
-        if image.dtype == torch.uint8 and self.pooled and worthwhile(image_size, self.windows, num_glimpses):
+    def prepare(self, image: Shaped[Tensor, "images channels height width"], num_glimpses: int) -> Prepared:
+        """Images to be looked at `num_glimpses` times each: for a loop in C, as a pyramid, or as they are."""
+        if not (self.pooled and image.dtype == torch.uint8):
+            return image
+        if in_runs(image) and readable(image, self.size, self.depth):
+            return Windows(image, self.size, self.windows)
+        if worthwhile((image.shape[-2], image.shape[-1]), self.windows, num_glimpses):
             return build_pyramid(image, self.size, self.windows)
         return image
 
