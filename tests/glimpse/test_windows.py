@@ -93,7 +93,8 @@ def test_what_no_loop_can_read_is_left_to_tensors():
     many = torch.zeros(MANY, 1, 4, 4, dtype=torch.uint8)
     assert readable(many, (1, 1), 9) == can_load
     assert not readable(many, (1, 1), 10)
-    assert not readable(many.to("meta"), (1, 1), 1)
+    assert not readable(many, (1, 1), 1)  # a pyramid of one scale is the image itself
+    assert not readable(many.to("meta"), (1, 1), 2)
     sensor = SpatialGlimpse(4, 2)
     standing = torch.zeros(MANY, 4, 4, 1, dtype=torch.uint8).permute(0, 3, 1, 2)[:, :, :, ::2]
     assert not isinstance(sensor.prepare(standing, 8), Windows)

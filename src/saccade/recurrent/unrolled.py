@@ -57,7 +57,10 @@ def unrolled(
     dtype: torch.dtype = torch.float32,
     compiled: bool = False,
 ) -> Rollout:
-    """What `model(image, num_rollouts=..., every_answer=False)` gives in training, with the products in `dtype`."""
+    """What `model(image, num_rollouts=..., every_answer=False)` gives in training, with the products in `dtype`.
+
+    All but `hiddens` have their gradients.
+    """
 
     def form(function: Any) -> Any:
         return fused(function, image.device.type) if compiled else function
@@ -68,9 +71,9 @@ def unrolled(
     parts = [parameter for layer in _layers(model) for parameter in (layer.weight, layer.bias)]
     with torch.no_grad():
         walk = form(_walk)(model, scene, noise, dtype)
-    hiddens = _Unrolled.apply(form(_retrace), walk, *parts)
-    logits, log_probs, baselines = form(_score)(model, hiddens, walk.draws, dtype)
-    return Rollout(logits, walk.locations, log_probs, baselines, hiddens[1:])
+    before, last = _Unrolled.apply(form(_retrace), walk, *parts)
+    logits, log_probs, baselines = form(_score)(model, before, last, walk.draws, dtype)
+    return Rollout(logits, walk.locations, log_probs, baselines, walk.hiddens[1:])
 
 
 @dataclass(frozen=True)
@@ -82,9 +85,9 @@ class _Walk:
     """
 
     weights: Tensors
-    """What, where, join and core: weights and bias as one matrix each."""
+    """What, where, join, core, and the core of the first step: weights and bias as one matrix each."""
     inputs: list[Tensors]
-    """Of each step: patch, place, seen, and state, which is joined and h_{t-1}."""
+    """Of each step: patch, place, seen, and state, which is joined and h_{t-1}; h_0 is 0, and left out."""
     hiddens: Tensor
     """h_0 .. h_T."""
     locations: Tensor
@@ -96,8 +99,9 @@ def _walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dty
     parts: Any = model
     locator, sensor = parts.locator, parts.glimpse.sensor
     what, where, join, out, recurrent = _layers(model)
-    core = _affine(dtype, out.bias + recurrent.bias, out.weight, recurrent.weight)
-    weights = [*(_affine(dtype, layer.bias, layer.weight) for layer in (what, where, join)), core]
+    bias = out.bias + recurrent.bias
+    core, first = _affine(dtype, bias, out.weight, recurrent.weight), _affine(dtype, bias, out.weight)
+    weights = [*(_affine(dtype, layer.bias, layer.weight) for layer in (what, where, join)), core, first]
     hidden = core.new_zeros(noise.shape[1], recurrent.out_features)
     hiddens, inputs, locations, draws = [hidden], [], [], []
     for step in range(len(noise)):
@@ -108,8 +112,9 @@ def _walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dty
         patch = _beside(sensor(scene, location).flatten(1).to(dtype))
         place = _beside(location.to(dtype))
         seen = _beside(_rectify(patch @ weights[0].t()), _rectify(place @ weights[1].t()))
-        state = _beside(_rectify(seen @ weights[2].t()), hidden)
-        hidden = _rectify(state @ weights[3].t())
+        joined = _rectify(seen @ weights[2].t())
+        state = _beside(joined, hidden) if step else _beside(joined)
+        hidden = _rectify(state @ (core if step else first).t())
         hiddens.append(hidden)
         inputs.append([patch, place, seen, state])
         locations.append(location)
@@ -117,58 +122,66 @@ def _walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dty
     return _Walk(weights, inputs, torch.stack(hiddens), torch.stack(locations), torch.stack(draws))
 
 
-def _retrace(gradient: Tensor, walk: _Walk, sizes: tuple[int, int, int, int]) -> Tensors:
-    """The gradients of the joined matrices, from that of h_0 .. h_T: the walk backwards."""
-    num_what, num_seen, num_joined, num_state = sizes
-    into_core, into_join = walk.weights[3][:, :num_state], walk.weights[2][:, :num_seen]
+def _retrace(of_before: Tensor | None, of_last: Tensor, walk: _Walk, sizes: tuple[int, ...]) -> Tensors:
+    """The gradients of weights and biases, from those of h_0 .. h_{T-1}, if there are any, and h_T: backwards."""
+    num_patch, num_what, num_place, num_seen, num_joined, num_state = sizes
+    into_join = walk.weights[2][:, :num_seen]
     sums = [torch.zeros_like(weight, dtype=torch.float32) for weight in walk.weights]
-    into_hidden = gradient[-1]
+    into_hidden = of_last[0]
     for step in reversed(range(len(walk.inputs))):
-        patch, place, seen, state = walk.inputs[step]
+        *inputs, seen, state = walk.inputs[step]
+        core = 3 if step else 4
         hidden = _through(into_hidden, walk.hiddens[step + 1])
-        into_state = hidden @ into_core
+        into_state = hidden @ walk.weights[core][:, : num_state if step else num_joined]
         joined = _through(into_state[:, :num_joined], state[:, :num_joined])
         into_seen = _through(joined @ into_join, seen[:, :num_seen])
         outers = (into_seen[:, :num_what], into_seen[:, num_what:], joined, hidden)
-        sums = [
-            total + outer.t() @ inner
-            for total, outer, inner in zip(sums, outers, (patch, place, seen, state), strict=True)
-        ]
+        for layer, outer, inner in zip((0, 1, 2, core), outers, (*inputs, seen, state), strict=True):
+            sums[layer] = sums[layer] + outer.t() @ inner
         if step:
-            into_hidden = gradient[step] + into_state[:, num_joined:]
-    return sums
+            into_hidden = into_state[:, num_joined:]
+            into_hidden = into_hidden if of_before is None else of_before[step] + into_hidden
+    what, where, join, core, first = sums
+    out, bias = core[:, :num_joined] + first[:, :num_joined], core[:, num_state] + first[:, num_joined]
+    plain = [(what, num_patch), (where, num_place), (join, num_seen)]
+    parts = [part for total, width in plain for part in (total[:, :width], total[:, width])]
+    parts += [out, bias, core[:, num_joined:num_state], bias]
+    return [part.clone(memory_format=torch.contiguous_format) for part in parts]  # autograd keeps them as they are
 
 
 class _Unrolled(torch.autograd.Function):
-    """h_0 .. h_T as a function of the parameters: the values are those of the walk, the gradient runs it backwards."""
+    """h_0 .. h_{T-1}, and h_T, as functions of the parameters: values of the walk, and a gradient that retraces it.
+
+    Apart, because often nothing but h_T has a gradient.
+    """
 
     @staticmethod
-    def forward(ctx: Any, retrace: Any, walk: _Walk, *parameters: Tensor) -> Tensor:
-        ctx.retrace, ctx.walk, ctx.shapes = retrace, walk, [parameter.shape for parameter in parameters[::2]]
-        return walk.hiddens.detach()  # not the very tensor: it would hold the walk, which holds it
+    def forward(ctx: Any, retrace: Any, walk: _Walk, *parameters: Tensor) -> tuple[Tensor, Tensor]:
+        ctx.set_materialize_grads(False)
+        (num_what, num_patch), (_, num_place), (_, num_seen), (_, num_joined), (_, num_hidden) = (
+            parameter.shape for parameter in parameters[::2]
+        )
+        ctx.sizes = (num_patch, num_what, num_place, num_seen, num_joined, num_joined + num_hidden)
+        ctx.retrace, ctx.walk = retrace, walk
+        # Not the very tensors: they would hold the walk, which holds them.
+        return walk.hiddens[:-1].detach(), walk.hiddens[-1:].detach()
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (num_what, num_patch), (_, num_place), (_, num_seen), (_, num_joined), (_, num_hidden) = ctx.shapes
-        sizes = (num_what, num_seen, num_joined, num_joined + num_hidden)
-        what, where, join, core = ctx.retrace(gradients[0], ctx.walk, sizes)
-        parts = [
-            split
-            for total, width in ((what, num_patch), (where, num_place), (join, num_seen))
-            for split in (total[:, :width], total[:, width])
-        ]
-        out, recurrent, bias = core[:, :num_joined], core[:, num_joined : sizes[3]], core[:, sizes[3]]
-        return (None, None, *parts, out, bias, recurrent, bias.clone())
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        of_before, of_last = gradients
+        of_last = torch.zeros_like(ctx.walk.hiddens[-1:]) if of_last is None else of_last
+        return (None, None, *ctx.retrace(of_before, of_last, ctx.walk, ctx.sizes))
 
 
-def _score(model: RecurrentAttention, hiddens: Tensor, draws: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
+def _score(
+    model: RecurrentAttention, before: Tensor, last: Tensor, draws: Tensor, dtype: torch.dtype
+) -> tuple[Tensor, ...]:
     """Logits of the last step, log-probabilities and baselines of all."""
     parts: Any = model
-    with torch.autocast(hiddens.device.type, dtype, enabled=dtype != torch.float32):
-        before = hiddens[:-1]
+    with torch.autocast(last.device.type, dtype, enabled=dtype != torch.float32):
         mean = parts.locator.aim(before.flatten(0, 1))
         log_probs = parts.locator.unit.log_prob(mean, draws.flatten(0, 1))
-        return parts.classifier(hiddens[-1:]), log_probs.view(draws.shape[:2]), parts.baseline(before)
+        return parts.classifier(last), log_probs.view(draws.shape[:2]), parts.baseline(before)
 
 
 def _layers(model: RecurrentAttention) -> list[nn.Linear]:
