@@ -155,14 +155,20 @@ def percent(fraction: float) -> str:
     return f"{100 * fraction:.2f} %"
 
 
+def flag(key: str, value: object) -> str:
+    """The flag that sets a value."""
+    name = key.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{name}" if value else f"--no-{name}"
+    return " ".join([f"--{name}", *map(str, value if isinstance(value, tuple) else [value])])
+
+
 def command(name: str, config: Config) -> str:
     """The command that trains such a model: the recipe, and what differs from it."""
     flags, before = [], settings.to_dict(recipes.read(name))
     for section, values in settings.to_dict(config).items():
         changed = {key: value for key, value in values.items() if value != before[section][key]}
-        flags += [
-            f"--{key.replace('_', '-')} {value}" for key, value in changed.items() if key not in ("image", "classes")
-        ]
+        flags += [flag(key, value) for key, value in changed.items() if key not in ("image", "classes")]
     return " ".join([f"saccade train {name}", *flags])
 
 

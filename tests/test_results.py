@@ -1,11 +1,14 @@
 """The pages of results say what the files in results say, and what is measured is what its name says."""
 
 import importlib
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
+from saccade import recipes, settings
 from saccade.config import Config, Data, Model, Training
 from saccade.data.records import InMemory
 from saccade.training.scenes import load_scenes
@@ -110,6 +113,32 @@ def test_an_error_on_images_that_were_trained_on_is_not_called_a_validation_erro
         for name in ("train", "all")
     ]
     assert told == ["1.00 %", "trained on"]
+
+
+def test_ablations_are_told_by_what_was_changed_the_least_error_first(script, monkeypatch, tmp_path):
+    recipe, results = recipes.read("mnist"), script("results")
+    runs = [(recipe, 0.02, 0), (recipe, 0.04, 1)]
+    cut = replace(recipe, model=replace(recipe.model, locator_width=0, policy_gradient_into_core=True))
+    runs += [(cut, 0.01, 0)]
+    for number, (config, error, seed) in enumerate(runs):
+        folder = tmp_path / "results" / "ablations" / f"{number}-seed-{seed}"
+        folder.mkdir(parents=True)
+        config = replace(config, training=replace(config.training, epochs=10, seed=seed, evaluate_on="validation"))
+        (folder / "config.json").write_text(settings.to_json(config))
+        lines = [{"validation_error": 0.5}, {"validation_error": error, "train_error": error / 2, "seconds": 90.0}]
+        (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    assert list(results.ablations())[-2:] == [
+        "| `--locator-width 0 --policy-gradient-into-core` | 1.00 % | 0.50 % | 1.5 | 1 |",
+        "| nothing | 3.00 % ± 1.41 | 1.50 % ± 0.71 | 1.5 | 2 |",
+    ]
+    (tmp_path / "results").rename(tmp_path / "none")
+    assert not list(results.ablations())
+
+
+def test_flags_set_what_was_set(script):
+    told = [script("ship").flag(*pair) for pair in (("learn_std", True), ("ema", False), ("glimpse_size", (8, 8)))]
+    assert told == ["--learn-std", "--no-ema", "--glimpse-size 8 8"]
 
 
 def test_a_network_is_weighed_as_its_layers_say(script):
