@@ -8,12 +8,14 @@ from types import ModuleType
 from typing import Literal, cast
 
 import torch
+from torch import Tensor
 
 from saccade.config import Config, Model, Training
 from saccade.data.batches import Batch, batches
 from saccade.data.canvas import Canvas
 from saccade.data.records import InMemory
 from saccade.glimpse.network import GlimpseNetwork
+from saccade.glimpse.sensor import Prepared
 from saccade.recurrent.fused import fused
 from saccade.training.build import build
 from saccade.training.learner import make_learner
@@ -71,13 +73,17 @@ def looper(yardstick: ModuleType, model: Model, batch: int, precision: Precision
 def seeing(model: Model, batch: int, canvas: Canvas, *, compiled: bool = False) -> Form:
     """What a step does before its first product: render scenes, prepare them, read every glimpse."""
     order, glimpse = endless(model, batch, canvas), cast(GlimpseNetwork, build(model).glimpse)
-    sensor = fused(glimpse.sensor) if compiled else glimpse.sensor
     locations = torch.rand(model.num_glimpses, batch, 2) * 2 - 1
+
+    def look(image: Prepared) -> list[Tensor]:
+        return [glimpse.sensor(image, location) for location in locations]
+
+    looked = fused(look) if compiled else look  # all at once, as a step is compiled
     kept: list[object] = []  # until the next call, as in a step: memory that is given back at once is dear to get anew
 
     def see() -> None:
         image = glimpse.prepare(next(order).image, model.num_glimpses)
-        kept[:] = [image, *(sensor(image, location) for location in locations)]
+        kept[:] = [image, *looked(image)]
 
     return see
 
