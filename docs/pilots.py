@@ -46,7 +46,8 @@ def table(row: str) -> str:
         line += ["trained on"] * 2 if values["train_on"] == "all" else errors(last)
         if extra:
             early = metrics[epochs - 1]
-            line += [f"{percent(early['train_error'])}, {percent(early['validation_error'])}", steepest(files)]
+            both = [early[name] for name in ("train_error", "validation_error")]
+            line += [", ".join(map(percent, both[: 1 if values["train_on"] == "all" else 2])), steepest(files)]
         lines.append(line)
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 

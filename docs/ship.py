@@ -6,6 +6,7 @@ written from the run's own files: not a number of it is typed.
 
 import hashlib
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -160,7 +161,7 @@ def flag(key: str, value: object) -> str:
     name = key.replace("_", "-")
     if isinstance(value, bool):
         return f"--{name}" if value else f"--no-{name}"
-    return " ".join([f"--{name}", *map(str, value if isinstance(value, tuple) else [value])])
+    return shlex.join([f"--{name}", *map(str, value if isinstance(value, tuple) else [value])])
 
 
 def command(name: str, config: Config) -> str:

@@ -136,9 +136,14 @@ def test_ablations_are_told_by_what_was_changed_the_least_error_first(script, mo
     assert not list(results.ablations())
 
 
-def test_flags_set_what_was_set(script):
-    told = [script("ship").flag(*pair) for pair in (("learn_std", True), ("ema", False), ("glimpse_size", (8, 8)))]
-    assert told == ["--learn-std", "--no-ema", "--glimpse-size 8 8"]
+def test_commands_are_as_one_types_them(script):
+    before = recipes.read("digits")
+    model = replace(before.model, learn_std=True, stochastic=True, glimpse_size=(9, 9))
+    config = replace(before, model=model, training=replace(before.training, pretrained="my runs/best"))
+    told = script("ship").command("digits", config)
+    assert told == "saccade train digits --glimpse-size 9 9 --learn-std --stochastic --pretrained 'my runs/best'"
+    assert script("ship").flag("pretrained", "") == "--pretrained ''"
+    assert script("ship").flag("learn_std", False) == "--no-learn-std"
 
 
 def test_a_network_is_weighed_as_its_layers_say(script):

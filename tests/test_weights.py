@@ -176,3 +176,6 @@ def test_wheel_and_sdist_hold_the_models(tmp_path: Path):
         if "__pycache__" not in inside:
             assert inside in installed
             assert f"src/{inside}" in packed
+    loops = {path.relative_to(ROOT / "src").as_posix() for path in (ROOT / "src").rglob("*.c")}
+    assert loops
+    assert loops <= installed  # without them everything works, only slower

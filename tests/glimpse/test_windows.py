@@ -1,8 +1,11 @@
 """The loop in C gives the same glimpses as reading pixel by pixel, to the bit, and reads no memory but the image's."""
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -12,15 +15,17 @@ from hypothesis import strategies as st
 
 from asserts import assert_equal
 from glimpse.test_runs import LAID_OUT, pixels
-from saccade.glimpse.compiler import MANY, load
+from saccade.glimpse import compiler
+from saccade.glimpse.compiler import load
 from saccade.glimpse.foveate import foveate
 from saccade.glimpse.location import window_sizes
 from saccade.glimpse.pyramid import Pyramid
 from saccade.glimpse.sensor import SpatialGlimpse
-from saccade.glimpse.windows import SOURCE, Windows, read_windows, readable
+from saccade.glimpse.windows import MANY, SOURCE, Windows, read_windows, readable
 
-can_load = load(SOURCE, h=1, w=1) is not None
-with_compiler = pytest.mark.skipif(not can_load, reason="reading by a loop in C needs a C compiler: install gcc")
+# That the loop compiles wherever there is a compiler is part of what is tested.
+has_compiler = shutil.which(shlex.split(os.environ.get("CC") or "cc")[0]) is not None
+with_compiler = pytest.mark.skipif(not has_compiler, reason="reading by a loop in C needs a C compiler: install gcc")
 SIDE = st.integers(1, 40)
 
 
@@ -91,7 +96,7 @@ def test_many_images_are_read_by_the_loop_and_few_are_not():
 
 def test_what_no_loop_can_read_is_left_to_tensors():
     many = torch.zeros(MANY, 1, 4, 4, dtype=torch.uint8)
-    assert readable(many, (1, 1), 9) == can_load
+    assert readable(many, (1, 1), 9) == has_compiler
     assert not readable(many, (1, 1), 10)
     assert not readable(many, (1, 1), 1)  # a pyramid of one scale is the image itself
     assert not readable(many.to("meta"), (1, 1), 2)
@@ -110,22 +115,62 @@ def fresh():
 
 
 @pytest.mark.usefixtures("fresh")
-@pytest.mark.parametrize("compiler", ["no-such-compiler", "false", "cc --no-such-option"])
-def test_without_a_compiler_there_is_a_pyramid(compiler: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("CC", compiler)
+@pytest.mark.parametrize("name", ["no-such-compiler", "false", "cc --no-such-option", "'cc"])
+def test_without_a_compiler_there_is_a_pyramid(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CC", name)
     assert load(SOURCE, h=4, w=4) is None
     assert isinstance(SpatialGlimpse(4, 2).prepare(torch.zeros(MANY, 1, 20, 20, dtype=torch.uint8), 8), Pyramid)
 
 
+@pytest.mark.usefixtures("fresh")
+def test_without_a_folder_to_compile_in_there_is_a_pyramid(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(tempfile, "tempdir", "/no/such/folder")
+    assert isinstance(SpatialGlimpse(4, 2).prepare(torch.zeros(MANY, 1, 20, 20, dtype=torch.uint8), 8), Pyramid)
+
+
+@pytest.mark.usefixtures("fresh")
+def test_a_compiler_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(compiler, "LONGEST", 0.1)
+    monkeypatch.setenv("CC", """sh -c 'sleep 1; exec cc "$@"' sh""")
+    assert load(SOURCE, h=4, w=4) is None
+
+
+@with_compiler
+def test_numbers_have_the_type_that_the_loop_writes():
+    """Whatever type a new tensor has by default."""
+    sensor, image = SpatialGlimpse(5, 3), pixels(MANY, 1, 30, 20)
+    prepared, location = sensor.prepare(image, 8), torch.zeros(MANY, 2)
+    expected = sensor(prepared, location)
+    try:
+        torch.set_default_dtype(torch.float64)
+        assert_equal(sensor(prepared, location), expected)
+    finally:
+        torch.set_default_dtype(torch.float32)
+
+
+@with_compiler
+def test_locations_that_do_not_fit_are_refused():
+    sensor = SpatialGlimpse(5, 3)
+    prepared = sensor.prepare(pixels(MANY, 1, 30, 20), 8)
+    with pytest.raises(ValueError, match="one \\(x, y\\) for each of the 32 images"):
+        sensor(prepared, torch.zeros(MANY + 1, 2))
+
+
+def test_locations_on_another_device_are_refused():
+    """The loop would read their numbers where there are none."""
+    assert not torch._C._dispatch_has_computed_kernel_for_dispatch_key("saccade::read_windows", "CUDA")
+
+
 @with_compiler
 @pytest.mark.usefixtures("fresh")
-@pytest.mark.parametrize("unknown", ["-fopenmp", "-march=native"])
+@pytest.mark.parametrize("unknown", ["-fopenmp", "-march=native", "-fopenmp|-march=native"])
 def test_a_compiler_that_knows_less_does_as_well(unknown: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    simple, compiler = tmp_path / "cc", os.environ.get("CC", "cc")
-    simple.write_text(f'#!/bin/sh\nfor word; do [ "$word" = {unknown} ] && exit 1; done\nexec {compiler} "$@"\n')
-    simple.chmod(0o755)
+    simple, real = tmp_path / "cc", os.environ.get("CC") or "cc"
+    simple.write_text(f'for word; do case $word in {unknown}) exit 1;; esac; done\nexec {real} "$@"\n')
     monkeypatch.setenv("CC", f"sh {simple}")
-    assert load(SOURCE, h=4, w=4) is not None
+    image, location = pixels(2, 1, 20, 20), torch.rand(2, 2, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    glimpse = read_windows(Windows(image, (4, 4), window_sizes((4, 4), 3, 2.0)), location)
+    assert_equal(glimpse, foveate(image, location, size=(4, 4), depth=3, scale=2.0))
 
 
 FENCED = """

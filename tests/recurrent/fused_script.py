@@ -20,9 +20,10 @@ model = build(
 image, label = torch.randint(0, 256, (40, 1, 20, 16), dtype=torch.uint8), torch.randint(0, 3, (40,))
 
 
-def step(compiled: bool, std: float) -> dict[str, torch.Tensor]:
+def step(compiled: bool, std: float, into_core: bool) -> dict[str, torch.Tensor]:
     """The loss, gradients and locations of a step, with a standard deviation that training sets before it."""
     model.locator.unit.fixed_std.fill_(std)
+    model.locator.policy_gradient_into_core = into_core
     torch.manual_seed(1)  # dropout draws from the global generator
     draws = torch.Generator().manual_seed(2)
     rollout = unrolled(model, image, num_rollouts=2, generator=draws, compiled=compiled)
@@ -34,10 +35,13 @@ def step(compiled: bool, std: float) -> dict[str, torch.Tensor]:
     return {"loss": losses.total.detach(), "gradient": gradient, "locations": rollout.locations}
 
 
-def far(std: float) -> dict[str, float]:
+def far(std: float, into_core: bool) -> dict[str, float]:
     """How far the two forms lie apart."""
-    plain, compiled = step(False, std), step(True, std)
-    return {f"{name}, std {std}": ((compiled[name] - plain[name]).norm() / plain[name].norm()).item() for name in plain}
+    plain, compiled = step(False, std, into_core), step(True, std, into_core)
+    return {
+        f"{name}, std {std}, {into_core}": ((compiled[name] - plain[name]).norm() / plain[name].norm()).item()
+        for name in plain
+    }
 
 
-print(json.dumps(far(0.22) | far(0.5)))
+print(json.dumps(far(0.22, False) | far(0.5, False) | far(0.5, True)))

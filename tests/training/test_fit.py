@@ -294,8 +294,8 @@ def test_with_all_images_the_schedule_chooses_the_last_model(tmp_path, capsys):
     assert [line["best_epoch"] for line in lines] == [1, 2, 3]
     assert [line["best_validation_error"] for line in lines] == [line["validation_error"] for line in lines]
     assert len({line["validation_error"] for line in lines}) > 1
-    assert main(["evaluate", str(tmp_path / "run"), "--split", "validation"]) == 0
-    assert "trained on too" in capsys.readouterr().out
+    assert main(["evaluate", str(tmp_path / "run"), "--split", "validation"]) == 2
+    assert "this model has trained on the validation images too" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path / "run")]) == 0
     assert "trained on" not in capsys.readouterr().out
     best = from_pretrained(tmp_path / "run")
@@ -305,6 +305,8 @@ def test_with_all_images_the_schedule_chooses_the_last_model(tmp_path, capsys):
 def test_nothing_is_chosen_by_images_that_were_trained_on(tmp_path):
     with pytest.raises(ValueError, match="Either `train_on = all` or `patience`"):
         fit(tiny(train_on="all", patience=2), tmp_path)
+    with pytest.raises(ValueError, match="`evaluate_on` should be `test`"):
+        fit(tiny(train_on="all", evaluate_on="validation"), tmp_path)
 
 
 def test_the_averaged_model_is_the_one_that_is_judged_and_kept(tmp_path):

@@ -65,6 +65,8 @@ def evaluate(
     if out and not report:
         raise ValueError("`--out` should come with `--report`. Found none.")
     opened = open_run(run, device)
+    if split == "validation" and opened.config.data.train_on == "all":
+        raise ValueError("`--split` should be `test`: this model has trained on the validation images too.")
     ways: dict[str, Any] = {"num_rollouts": num_rollouts, "num_glimpses": num_glimpses}
     if report:
         _write_report(opened, split, out or opened.desk / "report", title=str(run), json=json, **ways)
@@ -77,8 +79,6 @@ def evaluate(
         _print_json(result, split, classes)
         return
     print(sentence(result, split))
-    if split == "validation" and opened.config.data.train_on == "all":
-        print("These images were trained on too, so their error says nothing of others.")
     print("Error after each glimpse: " + ", ".join(f"{wrong / result.n:.2%}" for wrong in result.wrong_by_glimpse))
     _print_gaze(result, opened.model.config)
     _print_confusion(result, classes)

@@ -1,7 +1,7 @@
 """From a C file to functions that Python can call, in a fraction of a second, where there is a compiler.
 
-A loop is compiled when many images are there to be worked on, for this very processor, and kept for as long as the
-process lives. What it does, tensor operations do as well, in several passes over memory.
+A loop is compiled for this very processor and kept for as long as the process lives. What it does, tensor operations
+do as well, in several passes over memory.
 """
 
 import ctypes
@@ -14,33 +14,29 @@ from tempfile import TemporaryDirectory
 
 from torch import Tensor
 
-MANY = 32  # images at once: fewer are hardly trained on, and compiling would take longer than it saves
 FLAGS = ("-O3", "-shared", "-fPIC")
-WISHES = (("-march=native", "-fopenmp"), ("-march=native",), ())  # the first that the compiler knows are granted
-
-
-def compiled(source: Path, image: Tensor, **constants: int) -> ctypes.CDLL | None:
-    """The functions of a C file, its `constants` defined, to work on a batch of images; None where that does not pay.
-
-    It pays for many images on a CPU. `CC` names another compiler than `cc`.
-    """
-    return load(source, **constants) if image.device.type == "cpu" and len(image) >= MANY else None
+WISHES = (("-march=native", "-fopenmp"), ("-march=native",), ("-fopenmp",), ())  # the first that it knows are granted
+LONGEST = 60  # seconds: a compiler that is not done by then is not waited for
 
 
 @cache
 def load(source: Path, **constants: int) -> ctypes.CDLL | None:
-    """Compile a C file and load what came of it; None if either cannot be done here."""
-    compiler = shlex.split(os.environ.get("CC", "cc"))
+    """The functions of a C file, compiled with its `constants` defined; None if that cannot be done here.
+
+    `CC` names another compiler than `cc`.
+    """
     defined = [f"-D{name.upper()}={value}" for name, value in constants.items()]
-    with TemporaryDirectory(prefix="saccade-", ignore_cleanup_errors=True) as folder:
-        library = Path(folder) / "loop.so"
-        for wishes in WISHES:
-            command = [*compiler, *FLAGS, *wishes, *defined, str(source), "-o", str(library)]
-            try:
-                subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    for wishes in WISHES:
+        try:
+            with TemporaryDirectory(prefix="saccade-", ignore_cleanup_errors=True) as folder:
+                compiler, library = shlex.split(os.environ.get("CC") or "cc"), Path(folder) / "loop.so"
+                command = [*compiler, *FLAGS, *wishes, *defined, str(source), "-o", str(library)]
+                subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=True, timeout=LONGEST)
                 return ctypes.CDLL(str(library))
-            except (OSError, subprocess.CalledProcessError):
-                continue
+        except subprocess.TimeoutExpired:
+            return None
+        except (OSError, ValueError, subprocess.CalledProcessError):  # no compiler, no folder, or a wish too many
+            continue
     return None
 
 
@@ -49,6 +45,6 @@ def address(tensor: Tensor) -> ctypes.c_void_p:
     return ctypes.c_void_p(tensor.data_ptr())
 
 
-def whole(*numbers: int) -> ctypes.Array[ctypes.c_int64]:
-    """Numbers that the loop finds side by side."""
+def int64s(*numbers: int) -> ctypes.Array[ctypes.c_int64]:
+    """Whole numbers side by side, as an array of C."""
     return (ctypes.c_int64 * len(numbers))(*numbers)

@@ -70,6 +70,7 @@ class SpatialGlimpse(nn.Module):
         if isinstance(image, Pyramid):
             return read_pyramid(image, location)
         if isinstance(image, Windows):
+            self._check(image.image, location)
             return read_windows(image, location)
         single = image.ndim == 3
         if single:

@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from saccade.glimpse.compiler import address, compiled, load, whole
+from saccade.glimpse.compiler import address, int64s, load
 from saccade.glimpse.location import Size, window_origin
 
 SOURCE = Path(__file__).with_suffix(".c")
+MANY = 32  # images at once: fewer are hardly trained on, and compiling would take longer than it saves
 SCALES = range(2, 10)  # a single scale needs no sums; those of nine, over 256 x 256 pixels, are exact yet
 
 
@@ -31,8 +32,9 @@ class Windows:
 
 
 def readable(image: UInt8[Tensor, "images channels height width"], size: Size, depth: int) -> bool:
-    """Whether a loop reads these images, whose rows are runs of memory, in patches of this size."""
-    return depth in SCALES and compiled(SOURCE, image, h=size[0], w=size[1]) is not None
+    """Whether a loop pays for these images, whose rows are runs of memory, and could be compiled: here and now."""
+    pays = image.device.type == "cpu" and len(image) >= MANY and depth in SCALES
+    return pays and load(SOURCE, h=size[0], w=size[1]) is not None
 
 
 def read_windows(images: Windows, location: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch planes h w"]:
@@ -44,17 +46,20 @@ def read_windows(images: Windows, location: Float[Tensor, "batch 2"]) -> Float[T
 
 # As one operation, `torch.compile` takes the call as it is.
 @torch.library.custom_op(
-    "saccade::read_windows", mutates_args=(), schema="(Tensor image, Tensor corner, SymInt h, SymInt w) -> Tensor"
+    "saccade::read_windows",
+    mutates_args=(),
+    device_types="cpu",
+    schema="(Tensor image, Tensor corner, SymInt h, SymInt w) -> Tensor",
 )
 def _read(image: Tensor, corner: Tensor, h: int, w: int) -> Tensor:
     loop = load(SOURCE, h=h, w=w)
     assert loop is not None  # `readable` has asked for it
     corner, (batch, depth) = corner.contiguous(), corner.shape[:2]
-    glimpse = torch.empty(batch, depth * image.shape[1], h, w)
+    glimpse = _empty(image, corner, h, w)
     loop.read_windows(
         address(image),
-        whole(*image.shape),
-        whole(*image.stride()),
+        int64s(*image.shape),
+        int64s(*image.stride()),
         address(corner),
         *map(c_int64, (batch, depth, torch.get_num_threads())),
         address(glimpse),
@@ -63,5 +68,7 @@ def _read(image: Tensor, corner: Tensor, h: int, w: int) -> Tensor:
 
 
 @_read.register_fake
-def _(image: Tensor, corner: Tensor, h: int, w: int) -> Tensor:
-    return torch.empty(corner.shape[0], corner.shape[1] * image.shape[1], h, w)
+def _empty(image: Tensor, corner: Tensor, h: int, w: int) -> Tensor:
+    """Memory for the glimpses, in the type that the loop writes."""
+    (batch, depth), channels = corner.shape[:2], image.shape[1]
+    return torch.empty(batch, depth * channels, h, w, dtype=torch.float32, device=image.device)

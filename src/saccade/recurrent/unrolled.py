@@ -127,20 +127,20 @@ def _retrace(of_before: Tensor | None, of_last: Tensor, walk: _Walk, sizes: tupl
     num_patch, num_what, num_place, num_seen, num_joined, num_state = sizes
     into_join = walk.weights[2][:, :num_seen]
     sums = [torch.zeros_like(weight, dtype=torch.float32) for weight in walk.weights]
-    into_hidden = of_last[0]
+    of_hidden = of_last[0]
     for step in reversed(range(len(walk.inputs))):
         *inputs, seen, state = walk.inputs[step]
-        core = 3 if step else 4
-        hidden = _through(into_hidden, walk.hiddens[step + 1])
-        into_state = hidden @ walk.weights[core][:, : num_state if step else num_joined]
-        joined = _through(into_state[:, :num_joined], state[:, :num_joined])
-        into_seen = _through(joined @ into_join, seen[:, :num_seen])
-        outers = (into_seen[:, :num_what], into_seen[:, num_what:], joined, hidden)
-        for layer, outer, inner in zip((0, 1, 2, core), outers, (*inputs, seen, state), strict=True):
+        last = 3 if step else 4  # of the layers
+        of_hidden = _through(of_hidden, walk.hiddens[step + 1])
+        of_state = of_hidden @ walk.weights[last][:, : num_state if step else num_joined]
+        of_joined = _through(of_state[:, :num_joined], state[:, :num_joined])
+        of_seen = _through(of_joined @ into_join, seen[:, :num_seen])
+        outers = (of_seen[:, :num_what], of_seen[:, num_what:], of_joined, of_hidden)
+        for layer, outer, inner in zip((0, 1, 2, last), outers, (*inputs, seen, state), strict=True):
             sums[layer] = sums[layer] + outer.t() @ inner
         if step:
-            into_hidden = into_state[:, num_joined:]
-            into_hidden = into_hidden if of_before is None else of_before[step] + into_hidden
+            of_hidden = of_state[:, num_joined:]
+            of_hidden = of_hidden if of_before is None else of_before[step] + of_hidden
     what, where, join, core, first = sums
     out, bias = core[:, :num_joined] + first[:, :num_joined], core[:, num_state] + first[:, num_joined]
     plain = [(what, num_patch), (where, num_place), (join, num_seen)]

@@ -59,6 +59,10 @@ def check(config: Config) -> None:
             raise ValueError(f"`{name}` should be at least 0 and below 1. Found `{name} = {settings[name]}`.")
     if config.training.first_std and config.model.learn_std:
         raise ValueError("Either `first_std` or `learn_std` should be set. Found both.")
+    if config.data.train_on == "all" and config.training.evaluate_on == "validation":
+        raise ValueError(
+            "`evaluate_on` should be `test` where the validation images are trained on. Found `validation`."
+        )
     if config.data.train_on == "all" and config.training.patience:
         raise ValueError("Either `train_on = all` or `patience` should be set, which goes by validation. Found both.")
     if config.model.baseline == "leave-one-out" and config.training.num_rollouts < 2:

@@ -57,12 +57,11 @@ def fit(
     """Train what a config describes and keep it in a run folder.
 
     The folder holds config.json, metrics.jsonl (a line an epoch), last.pt and previous.pt (to resume from), best/ (the
-    model that is kept, see `from_pretrained`) and, at the end, test.json
-    (validation.json where `evaluate_on` says so). The model is chosen by
-    validation error, or is the last where the validation images are trained on too (`train_on`); the test set is
-    looked at once, after training. On a CPU a run is bit for bit the same every time,
-    however often it was stopped and resumed. Processes that torchrun started train it together, each with its share of
-    every batch; the first writes, and tells the listener.
+    model that is kept, see `from_pretrained`) and, at the end, test.json (validation.json where `evaluate_on` says so).
+    The model is chosen by validation error, or is the last where the validation images are trained on too (`train_on`);
+    the test set is looked at once, after training. On a CPU a run is bit for bit the same every time, however often it
+    was stopped and resumed. Processes that torchrun started train it together, each with its share of every batch; the
+    first writes, and tells the listener.
 
     Args:
         config: the settings.

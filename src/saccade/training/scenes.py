@@ -20,7 +20,7 @@ class Scenes:
     canvas: Canvas | None
     """How training images are distorted and placed, afresh in every batch; None shows them as they are."""
     validation: Images
-    """Fixed scenes that choose the model."""
+    """Fixed scenes that choose the model, unless they are trained on."""
     test: Images
     """Fixed scenes that are looked at once."""
 
