@@ -198,10 +198,10 @@ def failure() -> Iterator[str]:
 
 ABLATIONS = """\
 The recipe `mnist` shortened to ten epochs, its schedule too, with one lever changed at a time: what each is worth where
-time is short. The least validation error stands first. Time is that of the epochs, on a machine that others used too.
+time is short, in equal epochs. The least validation error stands first.
 
-| changed | validation error after the last epoch | training error | minutes | n |
-|---|---|---|---|---|\
+| changed | validation error after the last epoch | training error | n |
+|---|---|---|---|\
 """
 
 
@@ -218,8 +218,7 @@ def ablations() -> Iterator[str]:
     yield ABLATIONS
     for changed, lines in sorted(found.items(), key=lambda item: mean(line["validation_error"] for line in item[1])):
         validation, train = (spread([line[name] for line in lines]) for name in ("validation_error", "train_error"))
-        minutes = mean(line["seconds"] for line in lines) / 60
-        yield f"| {f'`{changed}`' if changed else 'nothing'} | {validation} | {train} | {minutes:.1f} | {len(lines)} |"
+        yield f"| {f'`{changed}`' if changed else 'nothing'} | {validation} | {train} | {len(lines)} |"
 
 
 def asked(name: str, facts: dict[str, Any]) -> str:

@@ -125,12 +125,12 @@ def test_ablations_are_told_by_what_was_changed_the_least_error_first(script, mo
         folder.mkdir(parents=True)
         config = replace(config, training=replace(config.training, epochs=10, seed=seed, evaluate_on="validation"))
         (folder / "config.json").write_text(settings.to_json(config))
-        lines = [{"validation_error": 0.5}, {"validation_error": error, "train_error": error / 2, "seconds": 90.0}]
+        lines = [{"validation_error": 0.5}, {"validation_error": error, "train_error": error / 2}]
         (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
     monkeypatch.setattr(results, "ROOT", tmp_path)
     assert list(results.ablations())[-2:] == [
-        "| `--locator-width 0 --policy-gradient-into-core` | 1.00 % | 0.50 % | 1.5 | 1 |",
-        "| nothing | 3.00 % ± 1.41 | 1.50 % ± 0.71 | 1.5 | 2 |",
+        "| `--locator-width 0 --policy-gradient-into-core` | 1.00 % | 0.50 % | 1 |",
+        "| nothing | 3.00 % ± 1.41 | 1.50 % ± 0.71 | 2 |",
     ]
     (tmp_path / "results").rename(tmp_path / "none")
     assert not list(results.ablations())
