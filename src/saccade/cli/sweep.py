@@ -66,12 +66,12 @@ def sweep(
 
     runs = plan(base, varied, _seeds(seeds), folder)
     for one in runs:
-        check(one.config)
         if one.config.data.train_on == "all":
             raise ValueError(
                 "A sweep should leave the validation images to choose by. Found `train_on = all`: "
                 "choose with `--set train_on=train`."
             )
+        check(one.config)
     folder.mkdir(parents=True, exist_ok=True)
     return _train(runs, folder, workers)
 
