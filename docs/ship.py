@@ -1,7 +1,7 @@
 """Ship the best model of a finished run with the package: `python docs/ship.py runs/mnist mnist`.
 
-Its weights are stored in half precision if they give the same answers to the test images. The card beside them is
-written from the run's own files: not a number of it is typed.
+Its weights are stored in half precision as far as they give the same answers to the test images. The card beside them
+is written from the run's own files: not a number of it is typed.
 """
 
 import hashlib
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import load, save
 
 from saccade import __version__, recipes, settings
 from saccade.cli.opened import Opened, open_run
@@ -22,6 +22,7 @@ from saccade.training.journal import read as read_journal
 from saccade.training.pretrained import CONFIG, WEIGHTS
 from saccade.weights import FOLDER
 
+PRECISIONS = {"half": torch.float16, "single": torch.float32}
 ORIGIN = {
     "digits": "the handwritten digits that come with scikit-learn: the test part of *Optical Recognition of "
     "Handwritten Digits* (E. Alpaydin and C. Kaynak, 1998), from the UCI Machine Learning Repository, under CC BY 4.0",
@@ -93,18 +94,27 @@ def ship(run: Path, name: str) -> Path:
 
 def store(opened: Opened) -> tuple[bytes, Evaluation, str]:
     """The weights as they are stored, what they answer to the test images, and how the storage was chosen."""
-    images, weights = opened.images("test"), save(opened.model.state_dict())
+    images = opened.images("test")
     exact = evaluate(opened.model, images, policy="mean")
-    halves = {key: value.half() for key, value in opened.model.state_dict().items()}
-    opened.model.load_state_dict(halves)
-    rounded = evaluate(opened.model, images, policy="mean")
+    whole = {key: value.clone() for key, value in opened.model.state_dict().items()}
+
+    def found(values: dict[str, torch.Tensor]) -> Evaluation:
+        opened.model.load_state_dict(values)
+        return evaluate(opened.model, images, policy="mean")
+
+    halves = {key: value.half() for key, value in whole.items()}
+    rounded = found(halves)
     if torch.equal(rounded.confusion, exact.confusion):
         return save(halves), rounded, "Half and single precision make the same confusion matrix."
+    kept = dict(whole)
+    for key in sorted(whole, key=lambda key: -whole[key].numel()):
+        trial = {**kept, key: halves[key]}
+        kept = trial if torch.equal(found(trial).confusion, exact.confusion) else kept
     why = (
         f"In half precision some answers differ ({rounded.wrong:,} wrong in place of {exact.wrong:,}), "
-        "so the weights are in single precision."
+        "so the weights are in single precision, but for the tensors that leave the confusion matrix as it is."
     )
-    return weights, exact, why
+    return save(kept), found(kept), why
 
 
 def card(name: str, opened: Opened, weights: bytes, found: Evaluation, journal: list[dict], stored: str) -> str:
@@ -113,6 +123,7 @@ def card(name: str, opened: Opened, weights: bytes, found: Evaluation, journal: 
     low, high = found.interval
     channels, height, width = model.image
     canvas = SCENES[config.data.canvas].format(size=config.data.canvas_size, n=config.data.distractors)
+    kinds = {tensor.dtype for tensor in load(weights).values()}
     tensors = opened.model.state_dict().values()
     parameters = sum(tensor.numel() for tensor in tensors)
     return CARD.format(
@@ -133,7 +144,7 @@ def card(name: str, opened: Opened, weights: bytes, found: Evaluation, journal: 
         scales="1 scale" if model.depth == 1 else f"{model.depth} scales",
         classes=", ".join(model.classes),
         parameters=parameters,
-        precision="half precision" if len(weights) < 3 * parameters else "single precision",
+        precision=" and ".join(f"{name} precision" for name, kind in PRECISIONS.items() if kind in kinds),
         kilobytes=len(weights) // 1000,
         digest=hashlib.sha256(weights).hexdigest(),
         version=__version__,

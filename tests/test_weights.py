@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from saccade import evaluate, from_pretrained, settings, weights
 from saccade.cli import main
@@ -118,7 +119,7 @@ def test_a_card_names_data_recipe_licence_and_the_very_file(name: str, elsewhere
 
 
 def test_all_models_together_are_small():
-    assert sum(path.stat().st_size for path in weights.FOLDER.rglob("*.safetensors")) < 9e6
+    assert sum(path.stat().st_size for path in weights.FOLDER.rglob("*.safetensors")) < 8e6
 
 
 @pytest.fixture
@@ -157,6 +158,9 @@ def test_weights_that_half_precision_would_change_are_kept_in_single(ship, tmp_p
     save_pretrained(model, tmp_path / "run" / "best")
     folder = ship.ship(tmp_path / "run", "digits")
     assert torch.equal(from_pretrained(folder).classifier[1].bias, model.classifier[1].bias)
+    stored = {name: tensor.dtype for name, tensor in load_file(folder / "model.safetensors").items()}
+    assert stored.pop("classifier.1.bias") == torch.float32
+    assert set(stored.values()) == {torch.float16}  # what is within its range
     card = (folder / "README.md").read_text(encoding="utf-8")
     assert "so the weights are in single precision" in card
     assert "At the end of training" in card  # test.json is that of another model by now
