@@ -11,38 +11,74 @@ from torch import nn
 
 from saccade.config import Model
 from saccade.recurrent.rollout import Rollout
-from saccade.recurrent.unrolled import supported, unrolled
+from saccade.recurrent.unrolled import Criterion, _walk, supported, unrolled
 from saccade.reward.criterion import HybridLoss, Losses
 from saccade.training.build import Attention, build
 
 MODEL = Model(image=(2, 28, 20), classes=("a", "b", "c"), num_glimpses=4, hidden_size=24, join_width=40)
 FIELDS = ("logits", "locations", "log_probs", "baselines", "hiddens")
+Found = tuple[Losses, dict[str, torch.Tensor]]
+
+
+def hybrid(rollout: Rollout, label: torch.Tensor) -> Losses:
+    return HybridLoss()(rollout, label)
+
+
+def told(rollout: Rollout, label: torch.Tensor) -> Losses:
+    """The total of the hybrid loss, and a number of each part of a rollout that changes with whatever is in it."""
+
+    def mark(value: torch.Tensor) -> torch.Tensor:
+        value = value.detach().float().flatten()
+        return (value * torch.linspace(1, 100, len(value)).sin()).sum()
+
+    return Losses(hybrid(rollout, label).total, *(mark(getattr(rollout, field)) for field in FIELDS))
+
+
+def of_chances(rollout: Rollout, label: torch.Tensor) -> Losses:
+    """A loss that h_T has no part in."""
+    return Losses(rollout.log_probs.sum(), *torch.zeros(5))
+
+
+def of_baselines(rollout: Rollout, label: torch.Tensor) -> Losses:
+    return Losses(rollout.baselines.square().sum(), *torch.zeros(5))
+
+
+def images() -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randint(0, 256, (6, 2, 28, 20), dtype=torch.uint8), torch.randint(0, 3, (6,))
 
 
 def both(
-    settings: dict[str, Any], dtype: torch.dtype = torch.float32, num_rollouts: int = 1
-) -> list[tuple[Rollout, Losses, list[torch.Tensor]]]:
-    """Rollout, losses and gradients of the loop and of the fast form, from the same parameters and draws."""
-    torch.manual_seed(0)
-    model = build(replace(MODEL, **settings)).train()
-    image, label = torch.randint(0, 256, (6, 2, 28, 20), dtype=torch.uint8), torch.randint(0, 3, (6,))
-    results = []
-    for fast in (False, True):
-        draws = torch.Generator().manual_seed(1)
-        model.zero_grad()
-        if fast:
-            rollout = unrolled(model, image, num_rollouts=num_rollouts, generator=draws, dtype=dtype)
-        else:
-            with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-                rollout = model(image, num_rollouts=num_rollouts, every_answer=False, generator=draws)
-        losses = HybridLoss()(rollout, label)
-        losses.total.backward()
-        results.append((rollout, losses, [grad(parameter) for parameter in model.parameters()]))
-    return results
+    model: Attention, criterion: Criterion, dtype: torch.dtype = torch.float32, num_rollouts: int = 1
+) -> tuple[Found, Found]:
+    """Losses and gradients of the loop and of the fast form, from the same parameters and draws."""
+    image, label = images()
+    draws = torch.Generator().manual_seed(1)
+    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
+        rollout = model(image, num_rollouts=num_rollouts, every_answer=False, generator=draws)
+    losses = criterion(rollout, label)
+    model.zero_grad()
+    losses.total.backward()
+    draws = torch.Generator().manual_seed(1)
+    fast = unrolled(model, criterion, image, label, num_rollouts=num_rollouts, generator=draws, dtype=dtype)
+    slopes = {name: grad(parameter) for name, parameter in model.named_parameters()}
+    return (losses, slopes), fast
 
 
 def grad(parameter: nn.Parameter) -> torch.Tensor:
     return torch.zeros_like(parameter) if parameter.grad is None else parameter.grad.clone()
+
+
+def made(**settings: Any) -> Attention:
+    torch.manual_seed(0)
+    return build(replace(MODEL, **settings)).train()
+
+
+def assert_same(loop: Found, fast: Found, atol: float = 1e-5):
+    for name, value in vars(loop[0]).items():
+        torch.testing.assert_close(getattr(fast[0], name), value, rtol=1e-5, atol=1e-4, msg=name)
+    assert fast[1].keys() == loop[1].keys()
+    for name, value in loop[1].items():
+        torch.testing.assert_close(fast[1][name], value, rtol=1e-4, atol=atol, msg=name)
 
 
 @pytest.mark.parametrize("num_rollouts", [1, 3])
@@ -58,36 +94,37 @@ def grad(parameter: nn.Parameter) -> torch.Tensor:
     ],
 )
 def test_fast_form_equals_the_loop(settings: dict[str, Any], num_rollouts: int):
-    (loop, losses, gradients), (fast, fast_losses, fast_gradients) = both(settings, num_rollouts=num_rollouts)
-    for field in FIELDS:
-        torch.testing.assert_close(getattr(fast, field), getattr(loop, field), rtol=1e-5, atol=1e-6)
-    torch.testing.assert_close(fast_losses.total, losses.total, rtol=1e-5, atol=1e-6)
-    for actual, expected in zip(fast_gradients, gradients, strict=True):
-        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-5)
+    assert_same(*both(made(**settings), told, num_rollouts=num_rollouts))
 
 
 def test_gradients_that_leave_the_last_state_out():
-    """Nothing but the log-probabilities is asked, which h_T has no part in."""
-    gradients = []
-    for fast in (False, True):
-        torch.manual_seed(0)
-        model = build(replace(MODEL, policy_gradient_into_core=True)).train()
-        image, draws = torch.randint(0, 256, (6, 2, 28, 20), dtype=torch.uint8), torch.Generator().manual_seed(1)
-        rollout = unrolled(model, image, generator=draws) if fast else model(image, generator=draws)
-        rollout.log_probs.sum().backward()
-        gradients.append([grad(parameter) for parameter in model.parameters()])
-    for actual, expected in zip(*gradients, strict=True):
-        torch.testing.assert_close(actual, expected, rtol=1e-4, atol=1e-4)
+    assert_same(*both(made(policy_gradient_into_core=True), of_chances), atol=1e-4)
+
+
+class _OfOnesOwn(nn.Module):
+    """A baseline that says nothing of where its gradient goes: into the core."""
+
+    def forward(self, hiddens: torch.Tensor) -> torch.Tensor:
+        return hiddens.mean(-1)
+
+
+def test_a_baseline_of_ones_own_trains_what_it_reads():
+    model = made()
+    model.baseline = _OfOnesOwn()
+    loop, fast = both(model, of_baselines)
+    assert_same(loop, fast)
+    assert fast[1]["core.recurrent.weight"].any()
 
 
 def test_fast_form_in_bf16_stays_as_near_to_fp32_as_the_loop_does():
-    (exact, _, gradients), _ = both({})
-    (loop, _, _), (fast, _, fast_gradients) = both({}, torch.bfloat16)
-    for rollout in (loop, fast):
-        assert rollout.hiddens.dtype == torch.bfloat16
-        torch.testing.assert_close(rollout.hiddens.float(), exact.hiddens, rtol=0.05, atol=0.02)
-        torch.testing.assert_close(rollout.locations, exact.locations, rtol=0.02, atol=0.01)
-    whole, fast_whole = (torch.cat([part.flatten() for part in parts]) for parts in (gradients, fast_gradients))
+    (exact, gradients), _ = both(made(), hybrid)
+    (loop, _), (fast, fast_gradients) = both(made(), hybrid, torch.bfloat16)
+    for losses in (loop, fast):
+        torch.testing.assert_close(losses.classification_loss, exact.classification_loss, rtol=0.02, atol=0.01)
+        torch.testing.assert_close(losses.policy_loss, exact.policy_loss, rtol=0.05, atol=0.05)
+    assert fast.classification_loss != exact.classification_loss
+    whole = torch.cat([part.flatten() for part in gradients.values()])
+    fast_whole = torch.cat([fast_gradients[name].flatten() for name in gradients])
     assert (whole - fast_whole).norm() < 0.05 * whole.norm()
 
 
@@ -118,24 +155,20 @@ def test_anything_else_is_left_to_the_loop(model: Attention):
     assert not supported(model)
 
 
-def node_of_the_walk(value: torch.Tensor) -> Any:
-    """The node of the graph behind a value that goes the whole walk back."""
-    waiting = [value.grad_fn]
-    while "Unrolled" not in (node := waiting.pop()).name():
-        waiting += [after for after, _ in node.next_functions if after is not None]
-    return node
+def test_a_step_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch):
+    """What the walk has filled is free again without a search for cycles."""
+    memory = []
 
+    def watched(*given: Any) -> Any:
+        walk = _walk(*given)
+        memory.append(weakref.ref(walk.hiddens.untyped_storage()))
+        return walk
 
-def test_a_rollout_leaves_nothing_behind():
-    model = build(MODEL).train()
-    rollout = unrolled(model, torch.zeros(2, 2, 28, 20, dtype=torch.uint8))
-    gone = weakref.ref(node_of_the_walk(rollout.logits))
-    memory = weakref.ref(rollout.hiddens.untyped_storage())
+    monkeypatch.setattr("saccade.recurrent.unrolled._walk", watched)
     gc.disable()
     try:
-        HybridLoss()(rollout, torch.zeros(2, dtype=torch.int64)).total.backward()
-        del rollout
-        assert gone() is None
-        assert memory() is None
+        _, gradients = unrolled(made(), hybrid, *images())
+        assert gradients
+        assert memory[0]() is None
     finally:
         gc.enable()

@@ -12,11 +12,12 @@ from asserts import operations
 from saccade import fit
 from saccade.data.batches import Batch
 from saccade.training import epoch as epochs
+from saccade.training import step as steps_of_training
 from saccade.training.epoch import Epoch, Listener, Progress
 from saccade.training.finite import EVERY, Watch, broken
 from saccade.training.learner import Learner, make_learner
 from saccade.training.scenes import load_scenes
-from saccade.training.step import train_step
+from saccade.training.step import learn, train_step
 from training.tiny import Interrupt, metrics, outcome, tiny
 
 BATCH = Batch(torch.arange(32 * 64).view(32, 1, 8, 8).remainder(251).to(torch.uint8), torch.arange(32) % 10)
@@ -49,21 +50,29 @@ def poison(monkeypatch: pytest.MonkeyPatch):
             taken[0] += 1
             if taken[0] not in steps:
                 return train_step(learner, batch, generator)
-            parameter = next(learner.model.parameters())
             with monkeypatch.context() as patch:
                 if where == "loss":
                     patch.setattr(learner.criterion, "forward", sick(learner.criterion.forward, value))
                 else:
-                    hook = parameter.register_hook(lambda gradient: gradient * value)
-                    try:
-                        return train_step(learner, batch, generator)
-                    finally:
-                        hook.remove()
+                    patch.setattr(steps_of_training, "learn", sickened(learn, value))
                 return train_step(learner, batch, generator)
 
         monkeypatch.setattr(epochs, "train_step", step)
 
     return poison
+
+
+def sickened(learn, value: float):
+    """A step's learning whose first gradient is `value` times what it was."""
+
+    def sickly(learner: Learner, batch: Batch, generator: torch.Generator):
+        losses = learn(learner, batch, generator)
+        parameter = next(learner.model.parameters())
+        assert parameter.grad is not None
+        parameter.grad *= value
+        return losses
+
+    return sickly
 
 
 def sick(forward, value: float):

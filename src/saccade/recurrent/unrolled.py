@@ -1,22 +1,24 @@
-"""Look first, learn after: the fast form of a training rollout for the network of the paper.
+"""Look first, learn after: the fast form of what a training step learns, for the network of the paper.
 
 The loop of `RecurrentAttention` in training spends much of its time on bookkeeping: autograd records thirty small
 operations a glimpse and runs them backwards one by one. But nothing that is learned depends on *how* a location was
-found: the draw is detached. So here the scanpath is walked once without recording (`_walk`); then one autograd
-function, `_Unrolled`, stands for the whole walk and gives the gradients of all its parameters (`_retrace`), and
-locator, baseline and classifier are scored once for all steps together (`_score`).
+found: the draw is detached. So here the scanpath is walked once without recording (`_walk`); locator, baseline and
+classifier are scored once for all steps together (`_Heads`), the criterion judges them, and its gradients of the
+states are taken the whole walk back by hand (`_retrace`).
 
-The three are pure functions of tensors, so that `torch.compile` can fuse what lies between the matrix products. They
-compute what the loop computes; tests hold the two against each other. They know the rectified core with the glimpse
-network that `build` makes, and leave anything else to the loop.
+All of it is one pure function of tensors, so that `torch.compile` can make one call of a step and fuse what lies
+between the matrix products. It computes what loop, criterion and `backward` compute; tests hold the two against each
+other. It knows the rectified core with the glimpse network that `build` makes, and leaves anything else to the loop.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from jaxtyping import Shaped
+from jaxtyping import Int64, Shaped
 from torch import Generator, Tensor, nn
+from torch.func import functional_call, grad
 from torch.nn import functional as F
 
 from saccade.glimpse.network import GlimpseNetwork
@@ -26,9 +28,14 @@ from saccade.policy.units import ReinforceNormal
 from saccade.recurrent.attention import RecurrentAttention
 from saccade.recurrent.core import RectifiedCore
 from saccade.recurrent.fused import fused
+from saccade.recurrent.heads import NoBaseline, ScalarBaseline
 from saccade.recurrent.rollout import Rollout
+from saccade.reward.criterion import Losses
 
+Criterion = Callable[[Rollout, Tensor], Losses]
 Tensors = list[Tensor]
+LAYERS = ("glimpse.what.1", "glimpse.where.0", "glimpse.join.0", "glimpse.join.2", "core.recurrent")
+"""In the order in which a glimpse passes through them."""
 
 
 def supported(model: RecurrentAttention) -> bool:
@@ -50,30 +57,57 @@ def supported(model: RecurrentAttention) -> bool:
 
 def unrolled(
     model: RecurrentAttention,
+    criterion: Criterion,
     image: Shaped[Tensor, "images channels height width"],
+    label: Int64[Tensor, " images"],
     *,
     num_rollouts: int = 1,
     generator: Generator | None = None,
     dtype: torch.dtype = torch.float32,
     compiled: bool = False,
-) -> Rollout:
-    """What `model(image, num_rollouts=..., every_answer=False)` gives in training, with the products in `dtype`.
+) -> tuple[Losses, dict[str, Tensor]]:
+    """The losses of a rollout in training, with the products in `dtype`, and the gradients of the total by name.
 
-    All but `hiddens` have their gradients.
+    They are those of `criterion(model(image, num_rollouts=..., every_answer=False), label)`.
     """
-
-    def form(function: Any) -> Any:
-        return fused(function, image.device.type) if compiled else function
-
     shape, glimpses = (len(image) * num_rollouts, 2), model.num_glimpses
     noise = torch.stack([torch.randn(shape, generator=generator, device=image.device) for _ in range(glimpses)])
     scene = model.still(image, glimpses * num_rollouts).image
-    parts = [parameter for layer in _layers(model) for parameter in (layer.weight, layer.bias)]
+    learn = fused(_learn, image.device.type) if compiled else _learn
     with torch.no_grad():
-        walk = form(_walk)(model, scene, noise, dtype)
-    before, last = _Unrolled.apply(form(_retrace), walk, *parts)
-    logits, log_probs, baselines = form(_score)(model, before, last, walk.draws, dtype)
-    return Rollout(logits, walk.locations, log_probs, baselines, walk.hiddens[1:])
+        losses, gradients = learn(model, _Heads(model), criterion, scene, label, noise, dtype)
+    return Losses(*losses), gradients
+
+
+def _learn(
+    model: RecurrentAttention,
+    heads: "_Heads",
+    criterion: Criterion,
+    scene: Any,
+    label: Int64[Tensor, " images"],
+    noise: Tensor,
+    dtype: torch.dtype,
+) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+    """The losses, and the gradients of all that learns."""
+    walk = _walk(model, scene, noise, dtype)
+
+    def loss(parameters: dict[str, Tensor], last: Tensor, before: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        logits, log_probs, baselines = functional_call(heads, parameters, (before, last, walk.draws, dtype))
+        losses = criterion(Rollout(logits, walk.locations, log_probs, baselines, walk.hiddens[1:]), label)
+        return losses.total, tuple(vars(losses).values())
+
+    parameters = {name: value.detach() for name, value in heads.named_parameters()}
+    sources = (0, 1, 2) if _into_core(model) else (0, 1)
+    slopes, losses = grad(loss, sources, has_aux=True)(parameters, walk.hiddens[-1:], walk.hiddens[:-1])
+    of_heads, of_last, *of_before = slopes
+    return losses, of_heads | _retrace(model, of_before[0] if of_before else None, of_last, walk)
+
+
+def _into_core(model: RecurrentAttention) -> bool:
+    """Whether policy or baseline send gradients into the states."""
+    baseline: Any = model.baseline
+    silent = isinstance(baseline, (NoBaseline, ScalarBaseline))
+    return bool(model.locator.policy_gradient_into_core) or getattr(baseline, "baseline_gradient_into_core", not silent)
 
 
 @dataclass(frozen=True)
@@ -122,9 +156,10 @@ def _walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dty
     return _Walk(weights, inputs, torch.stack(hiddens), torch.stack(locations), torch.stack(draws))
 
 
-def _retrace(of_before: Tensor | None, of_last: Tensor, walk: _Walk, sizes: tuple[int, ...]) -> Tensors:
-    """The gradients of weights and biases, from those of h_0 .. h_{T-1}, if there are any, and h_T: backwards."""
-    num_patch, num_what, num_place, num_seen, num_joined, num_state = sizes
+def _retrace(model: RecurrentAttention, of_before: Tensor | None, of_last: Tensor, walk: _Walk) -> dict[str, Tensor]:
+    """The gradients of the layers, from those of h_0 .. h_{T-1}, if there are any, and h_T: backwards."""
+    num_patch, num_place, num_seen, num_joined, num_hidden = (layer.in_features for layer in _layers(model))
+    num_what, num_state = _layers(model)[0].out_features, num_joined + num_hidden
     into_join = walk.weights[2][:, :num_seen]
     sums = [torch.zeros_like(weight, dtype=torch.float32) for weight in walk.weights]
     of_hidden = of_last[0]
@@ -146,48 +181,30 @@ def _retrace(of_before: Tensor | None, of_last: Tensor, walk: _Walk, sizes: tupl
     plain = [(what, num_patch), (where, num_place), (join, num_seen)]
     parts = [part for total, width in plain for part in (total[:, :width], total[:, width])]
     parts += [out, bias, core[:, num_joined:num_state], bias]
-    return [part.clone(memory_format=torch.contiguous_format) for part in parts]  # autograd keeps them as they are
+    names = (f"{layer}.{kind}" for layer in LAYERS for kind in ("weight", "bias"))
+    # Each in memory of its own, since the optimizer and those who cut gradients write there.
+    return {name: part.clone(memory_format=torch.contiguous_format) for name, part in zip(names, parts, strict=True)}
 
 
-class _Unrolled(torch.autograd.Function):
-    """h_0 .. h_{T-1}, and h_T, as functions of the parameters: values of the walk, and a gradient that retraces it.
+class _Heads(nn.Module):
+    """The parts that read the states, by the names that they have in the model."""
 
-    Apart, because often nothing but h_T has a gradient.
-    """
+    def __init__(self, model: RecurrentAttention) -> None:
+        super().__init__()
+        self.locator, self.classifier, self.baseline = model.locator, model.classifier, model.baseline
 
-    @staticmethod
-    def forward(ctx: Any, retrace: Any, walk: _Walk, *parameters: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.set_materialize_grads(False)
-        (num_what, num_patch), (_, num_place), (_, num_seen), (_, num_joined), (_, num_hidden) = (
-            parameter.shape for parameter in parameters[::2]
-        )
-        ctx.sizes = (num_patch, num_what, num_place, num_seen, num_joined, num_joined + num_hidden)
-        ctx.retrace, ctx.walk = retrace, walk
-        # Not the very tensors: they would hold the walk, which holds them.
-        return walk.hiddens[:-1].detach(), walk.hiddens[-1:].detach()
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        of_before, of_last = gradients
-        of_last = torch.zeros_like(ctx.walk.hiddens[-1:]) if of_last is None else of_last
-        return (None, None, *ctx.retrace(of_before, of_last, ctx.walk, ctx.sizes))
+    def forward(self, before: Tensor, last: Tensor, draws: Tensor, dtype: torch.dtype) -> tuple[Tensor, ...]:
+        """Logits of the last step, log-probabilities and baselines of all."""
+        parts: Any = self
+        with torch.autocast(last.device.type, dtype, enabled=dtype != torch.float32):
+            mean = parts.locator.aim(before.flatten(0, 1))
+            log_probs = parts.locator.unit.log_prob(mean, draws.flatten(0, 1))
+            return parts.classifier(last), log_probs.view(draws.shape[:2]), parts.baseline(before)
 
 
-def _score(
-    model: RecurrentAttention, before: Tensor, last: Tensor, draws: Tensor, dtype: torch.dtype
-) -> tuple[Tensor, ...]:
-    """Logits of the last step, log-probabilities and baselines of all."""
-    parts: Any = model
-    with torch.autocast(last.device.type, dtype, enabled=dtype != torch.float32):
-        mean = parts.locator.aim(before.flatten(0, 1))
-        log_probs = parts.locator.unit.log_prob(mean, draws.flatten(0, 1))
-        return parts.classifier(last), log_probs.view(draws.shape[:2]), parts.baseline(before)
-
-
-def _layers(model: RecurrentAttention) -> list[nn.Linear]:
-    """The layers in the order in which a glimpse passes through them."""
-    glimpse: Any = model.glimpse
-    return [glimpse.what[1], glimpse.where[0], glimpse.join[0], glimpse.join[2], model.core.recurrent]
+def _layers(model: RecurrentAttention) -> list[Any]:
+    """The layers of the walk."""
+    return [model.get_submodule(name) for name in LAYERS]
 
 
 def _affine(dtype: torch.dtype, bias: Tensor, *weights: Tensor) -> Tensor:

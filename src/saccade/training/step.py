@@ -6,8 +6,6 @@ import torch
 from torch import Generator, Tensor, nn
 
 from saccade.data.batches import Batch
-from saccade.recurrent.fused import fused
-from saccade.recurrent.rollout import Rollout
 from saccade.recurrent.unrolled import supported, unrolled
 from saccade.reward.criterion import Losses
 from saccade.training.finite import broken
@@ -20,11 +18,7 @@ def train_step(learner: Learner, batch: Batch, generator: Generator) -> tuple[Lo
     That is 1 where the loss or the norm is not finite: then the optimizer changes nothing. Otherwise it is 0.
     """
     training, model = learner.config.training, learner.model
-    rollout = roll_out(learner, batch.image, generator)
-    criterion = fused(learner.criterion, batch.image.device.type) if learner.compiled else learner.criterion
-    losses = criterion(rollout, batch.label)
-    learner.optimizer.zero_grad()
-    losses.total.backward()
+    losses = learn(learner, batch, generator)
     losses = learner.ranks.average(model, losses, len(batch.label))
     norm = nn.utils.clip_grad_norm_(model.parameters(), training.gradient_cut or math.inf)
     # Fused optimizers leave everything as it is where this is 1, so that a GPU need not be asked.
@@ -38,21 +32,30 @@ def train_step(learner: Learner, batch: Batch, generator: Generator) -> tuple[Lo
     return losses, norm, skipped
 
 
-def roll_out(learner: Learner, image: Tensor, generator: Generator) -> Rollout:
-    """Look at a batch: by the fast form where it knows the model, by the loop otherwise."""
+def learn(learner: Learner, batch: Batch, generator: Generator) -> Losses:
+    """The losses of a batch, and their gradients: by the fast form where it knows the model, by the loop otherwise."""
     training, model = learner.config.training, learner.model
     dtype = torch.bfloat16 if training.precision == "bf16" else torch.float32
     if supported(model):
-        return unrolled(
+        losses, gradients = unrolled(
             model,
-            image,
+            learner.criterion,
+            batch.image,
+            batch.label,
             num_rollouts=training.num_rollouts,
             generator=generator,
             dtype=dtype,
             compiled=learner.compiled,
         )
-    with torch.autocast(image.device.type, dtype, enabled=dtype != torch.float32):
-        return model(image, num_rollouts=training.num_rollouts, every_answer=False, generator=generator)
+        for name, parameter in model.named_parameters():
+            parameter.grad = gradients.get(name)
+        return losses
+    with torch.autocast(batch.image.device.type, dtype, enabled=dtype != torch.float32):
+        rollout = model(batch.image, num_rollouts=training.num_rollouts, every_answer=False, generator=generator)
+    losses = learner.criterion(rollout, batch.label)
+    learner.optimizer.zero_grad()
+    losses.total.backward()
+    return losses
 
 
 @torch.no_grad()
