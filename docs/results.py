@@ -23,8 +23,11 @@ ROWS = {  # the published errors, per cent: what each row is held against
     "mnist": ("MNIST", "1.07 paper, 0.85 Torch7, 0.67 best open claim"),
     "mnist-paper": ("MNIST, the paper's network", "1.07 paper, 0.85 Torch7"),
     "translated": ("Translated MNIST, 60x60", "1.20 paper, 0.92 Torch7, 0.94 tfRAM"),
+    "translated-paper": ("Translated MNIST, 60x60, the paper's network", "1.20 paper, 0.92 Torch7, 0.94 tfRAM"),
     "cluttered60": ("Cluttered MNIST, 60x60, 4 distractors", "4.04 paper, 2.63 tfRAM"),
+    "cluttered60-paper": ("Cluttered MNIST, 60x60, 4 distractors, the paper's network", "4.04 paper, 2.63 tfRAM"),
     "cluttered100": ("Cluttered MNIST, 100x100, 8 distractors", "8.11 paper, 5.9 tfRAM, 3.36 DRAW paper"),
+    "cluttered100-paper": ("Cluttered MNIST, 100x100, 8 distractors, the paper's network", "8.11 paper, 5.9 tfRAM"),
 }
 
 Run = dict[str, Any]

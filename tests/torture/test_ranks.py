@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from saccade import fit
-from saccade.recurrent.fused import can_fuse
+from saccade.training.fusion import can_fuse
 from torture.figures import note
 from training.test_distributed import SCRIPT, TASKS, assert_close, torchrun, write
 from training.tiny import metrics, tiny

@@ -13,10 +13,10 @@ import torch
 
 from saccade.config import Model
 from saccade.data.canvas import Canvas
-from saccade.recurrent.fused import can_fuse
 from saccade.training.build import build
 from saccade.training.cases import Case, best_of, fused_cases, named, plain_cases, stated, thread_counts
 from saccade.training.floor import bare_products, operations
+from saccade.training.fusion import can_fuse
 from saccade.training.startup import peak, startup
 from saccade.training.timing import Form, Line, allocated, alternate, compare
 from saccade.training.workload import (

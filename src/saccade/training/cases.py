@@ -6,7 +6,7 @@ from statistics import median
 
 import torch
 
-from saccade.recurrent.fused import can_fuse
+from saccade.training.fusion import can_fuse
 from saccade.training.timing import Form, alternate
 from saccade.training.workload import DTYPES, Precision
 

@@ -1,11 +1,36 @@
-"""Whether a run's steps are compiled: a minute at the start, which long runs win back many times over."""
+"""Fusion: a step as `torch.compile` makes it, with what lies between the matrix products in a few kernels, and when."""
+
+import os
+import shutil
+from collections.abc import Callable
+from functools import cache
+from importlib.util import find_spec
+from typing import Any, TypeVar, cast
 
 import torch
 
 from saccade.config import Training
-from saccade.recurrent.fused import can_fuse
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 WORTHWHILE = 10_000  # steps: at 5 to 20 ms that each is shorter, they win back the minute
+
+
+@cache
+def fused(function: Function, device: str = "cpu") -> Function:
+    """The function compiled at its first call, which takes up to a minute; random numbers are drawn as without."""
+    # Calls from C++ in place of Python save up to a tenth of a step; for a GPU they would need CUDA's headers.
+    from_cpp = device == "cpu"
+    return cast(
+        Function,
+        torch.compile(function, dynamic=False, options={"fallback_random": True, "cpp_wrapper": from_cpp}),
+    )
+
+
+def can_fuse(device: torch.device) -> bool:
+    """Whether what `fused` needs is there: on a CPU a C++ compiler, on a GPU triton."""
+    if device.type == "cpu":
+        return shutil.which(os.environ.get("CXX", "g++")) is not None
+    return find_spec("triton") is not None
 
 
 def choose_fusion(training: Training, steps: int, device: torch.device, processes: int = 1) -> bool:

@@ -6,10 +6,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from saccade.data.batches import Batch
-from saccade.recurrent.unrolled import supported, unrolled
 from saccade.reward.criterion import Losses
 from saccade.training.finite import broken
 from saccade.training.learner import Learner
+from saccade.training.unrolled import supported, unrolled
 
 
 def train_step(learner: Learner, batch: Batch, generator: Generator) -> tuple[Losses, Tensor, Tensor]:

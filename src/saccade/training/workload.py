@@ -16,8 +16,8 @@ from saccade.data.canvas import Canvas
 from saccade.data.records import InMemory
 from saccade.glimpse.network import GlimpseNetwork
 from saccade.glimpse.sensor import Prepared
-from saccade.recurrent.fused import fused
 from saccade.training.build import build
+from saccade.training.fusion import fused
 from saccade.training.learner import make_learner
 from saccade.training.step import train_step
 from saccade.training.timing import Form

@@ -27,10 +27,10 @@ from saccade.policy.locator import Locator
 from saccade.policy.units import ReinforceNormal
 from saccade.recurrent.attention import RecurrentAttention
 from saccade.recurrent.core import RectifiedCore
-from saccade.recurrent.fused import fused
 from saccade.recurrent.heads import NoBaseline, ScalarBaseline
 from saccade.recurrent.rollout import Rollout
 from saccade.reward.criterion import Losses
+from saccade.training.fusion import fused
 
 Criterion = Callable[[Rollout, Tensor], Losses]
 Tensors = list[Tensor]

@@ -8,9 +8,9 @@ import json
 import torch
 
 from saccade.config import Model
-from saccade.recurrent.unrolled import unrolled
 from saccade.reward.criterion import HybridLoss
 from saccade.training.build import build
+from saccade.training.unrolled import unrolled
 
 torch.manual_seed(0)
 model = build(

@@ -11,9 +11,9 @@ from torch import nn
 
 from saccade.config import Model
 from saccade.recurrent.rollout import Rollout
-from saccade.recurrent.unrolled import Criterion, _walk, supported, unrolled
 from saccade.reward.criterion import HybridLoss, Losses
 from saccade.training.build import Attention, build
+from saccade.training.unrolled import Criterion, _walk, supported, unrolled
 
 MODEL = Model(image=(2, 28, 20), classes=("a", "b", "c"), num_glimpses=4, hidden_size=24, join_width=40)
 FIELDS = ("logits", "locations", "log_probs", "baselines", "hiddens")
@@ -164,7 +164,7 @@ def test_a_step_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch):
         memory.append(weakref.ref(walk.hiddens.untyped_storage()))
         return walk
 
-    monkeypatch.setattr("saccade.recurrent.unrolled._walk", watched)
+    monkeypatch.setattr("saccade.training.unrolled._walk", watched)
     gc.disable()
     try:
         _, gradients = unrolled(made(), hybrid, *images())
