@@ -63,7 +63,7 @@ def grown() -> str:
     tops = dict.fromkeys(path.parts[0] for path in files if path.parts[0] != "src")
     rows = [(0, "src/", "the package"), *branch(Path(PACKAGE), package)]
     rows += [(0, f"{top}/" if (ROOT / top).is_dir() else top, OTHERS.get(top, "")) for top in sorted(tops)]
-    return "".join(f"{'  ' * depth + name:<33}{said}".rstrip() + "\n" for depth, name, said in rows)
+    return "".join(f"{'  ' * depth + name:<36}{said}".rstrip() + "\n" for depth, name, said in rows)
 
 
 def written() -> str:

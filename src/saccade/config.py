@@ -164,7 +164,7 @@ class Training:
     precision: Literal["fp32", "bf16"] = "fp32"
     """Number format of the matrix products."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """Fuse the steps by `torch.compile`, a minute at the start; auto: in runs of 10,000 steps, where it can be done."""
+    """Fuse the rectified network's steps by `torch.compile`, a minute at the start; auto: in runs of 10,000 steps."""
     threads: int = 1
     """CPU threads; 1 is fastest on a busy machine."""
     device: str = "auto"

@@ -21,7 +21,8 @@ def test_a_compiled_run_that_was_stopped_is_the_one_that_was_let_be(tmp_path: Pa
     for what in ("whole", "stop", "resume"):
         done = subprocess.run([sys.executable, str(SCRIPT), str(tmp_path), what], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
-        assert int(done.stdout) >= 3, "The steps should have been compiled."
+        graphs = int(done.stdout)
+        assert graphs == 1 if what == "whole" else graphs >= 1, "Each step should be one compiled call."
         if what == "stop":
             states = {name: torch.load(tmp_path / name / "last.pt", weights_only=True) for name in STOPS}
             found = {name: (state["progress"]["epoch"] + 1, state["epoch"]["done"]) for name, state in states.items()}

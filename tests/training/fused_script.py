@@ -19,24 +19,28 @@ model = build(
 image, label = torch.randint(0, 256, (40, 1, 20, 16), dtype=torch.uint8), torch.randint(0, 3, (40,))
 
 
-def step(compiled: bool, std: float, into_core: bool) -> dict[str, torch.Tensor]:
+def step(compiled: bool, std: float, into_core: bool, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """The losses and gradients of a step, with a standard deviation that training sets before it."""
     model.locator.unit.fixed_std.fill_(std)
     model.locator.policy_gradient_into_core = into_core
     torch.manual_seed(1)  # dropout draws from the global generator
     draws = torch.Generator().manual_seed(2)
-    losses, gradients = unrolled(model, HybridLoss(), image, label, num_rollouts=2, generator=draws, compiled=compiled)
+    losses, gradients = unrolled(
+        model, HybridLoss(), image, label, num_rollouts=2, generator=draws, dtype=dtype, compiled=compiled
+    )
+    places = {value.untyped_storage().data_ptr() for value in gradients.values()}
+    assert len(places) == len(gradients), "who cuts gradients in place would cut shared ones twice"
     gradient = torch.cat([gradients[name].flatten() for name, _ in model.named_parameters()])
     return {"losses": torch.stack([*vars(losses).values()]), "gradient": gradient}
 
 
-def far(std: float, into_core: bool) -> dict[str, float]:
+def far(std: float, into_core: bool, dtype: torch.dtype = torch.float32) -> dict[str, float]:
     """How far the two forms lie apart."""
-    plain, compiled = step(False, std, into_core), step(True, std, into_core)
+    plain, compiled = step(False, std, into_core, dtype), step(True, std, into_core, dtype)
     return {
-        f"{name}, std {std}, {into_core}": ((compiled[name] - plain[name]).norm() / plain[name].norm()).item()
+        f"{name}, std {std}, {into_core}, {dtype}": ((compiled[name] - plain[name]).norm() / plain[name].norm()).item()
         for name in plain
     }
 
 
-print(json.dumps(far(0.22, False) | far(0.5, False) | far(0.5, True)))
+print(json.dumps(far(0.22, False) | far(0.5, False) | far(0.5, True) | far(0.5, True, torch.bfloat16)))

@@ -59,7 +59,8 @@ def test_without_a_compiler_auto_means_off_and_on_is_refused():
 def test_compiled_steps_equal_plain_ones():
     run = subprocess.run([sys.executable, SCRIPT], capture_output=True, text=True, env=os.environ, check=False)
     assert run.returncode == 0, run.stderr
-    assert max(json.loads(run.stdout).values()) < 1e-5
+    for name, distance in json.loads(run.stdout).items():
+        assert distance < (0.02 if "bfloat16" in name else 1e-5), name
 
 
 RUNS = """

@@ -111,6 +111,17 @@ def test_the_averaged_weights_equal_the_slow_form():
         torch.testing.assert_close(parameter, averaged([point[name] for point in path], 0.8))
 
 
+@pytest.mark.parametrize("core", ["rectified", "lstm"])
+def test_what_is_frozen_stays(core: str):
+    """By the fast form and by the loop."""
+    taught = learner(core=core)
+    before, frozen = weights(taught), ("glimpse.what.1.weight", "classifier.1.weight")
+    for name in frozen:
+        taught.model.get_parameter(name).requires_grad_(False)
+    step(taught)
+    assert {name for name, value in weights(taught).items() if torch.equal(value, before[name])} == set(frozen)
+
+
 def test_without_averaging_the_result_is_the_model():
     taught = learner()
     assert taught.result is taught.model

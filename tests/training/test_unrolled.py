@@ -1,4 +1,4 @@
-"""The fast form of a training rollout gives what the loop gives, and leaves to the loop what it does not know."""
+"""The fast form of a step's learning gives what the loop gives, and leaves to the loop what it does not know."""
 
 import gc
 import weakref

@@ -28,7 +28,7 @@ class Learner:
     ranks: Ranks = ALONE
     """The processes that learn together."""
     compiled: bool = False
-    """Whether its steps are fused by `torch.compile`."""
+    """Whether its steps are fused by `torch.compile`, as those of the rectified network can be."""
 
     @property
     def result(self) -> Attention:

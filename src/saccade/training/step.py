@@ -48,7 +48,7 @@ def learn(learner: Learner, batch: Batch, generator: Generator) -> Losses:
             compiled=learner.compiled,
         )
         for name, parameter in model.named_parameters():
-            parameter.grad = gradients.get(name)
+            parameter.grad = gradients.get(name) if parameter.requires_grad else None
         return losses
     with torch.autocast(batch.image.device.type, dtype, enabled=dtype != torch.float32):
         rollout = model(batch.image, num_rollouts=training.num_rollouts, every_answer=False, generator=generator)

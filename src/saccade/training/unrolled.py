@@ -6,7 +6,7 @@ found: the draw is detached. So here the scanpath is walked once without recordi
 classifier are scored once for all steps together (`_Heads`), the criterion judges them, and its gradients of the
 states are taken the whole walk back by hand (`_retrace`).
 
-All of it is one pure function of tensors, so that `torch.compile` can make one call of a step and fuse what lies
+All of it is one pure function of tensors, so that `torch.compile` can make one call of it and fuse what lies
 between the matrix products. It computes what loop, criterion and `backward` compute; tests hold the two against each
 other. It knows the rectified core with the glimpse network that `build` makes, and leaves anything else to the loop.
 """
@@ -19,7 +19,6 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, grad
-from torch.nn import functional as F
 
 from saccade.glimpse.network import GlimpseNetwork
 from saccade.glimpse.sensor import SpatialGlimpse
@@ -31,6 +30,7 @@ from saccade.recurrent.heads import NoBaseline, ScalarBaseline
 from saccade.recurrent.rollout import Rollout
 from saccade.reward.criterion import Losses
 from saccade.training.fusion import fused
+from saccade.training.padded import affine, beside, rectify, through
 
 Criterion = Callable[[Rollout, Tensor], Losses]
 Tensors = list[Tensor]
@@ -76,6 +76,9 @@ def unrolled(
     learn = fused(_learn, image.device.type) if compiled else _learn
     with torch.no_grad():
         losses, gradients = learn(model, _Heads(model), criterion, scene, label, noise, dtype)
+    # The two biases of h_t have one gradient. A copy made inside would be left out where it is compiled, and who cuts
+    # gradients, in place, would cut this one twice.
+    gradients["core.recurrent.bias"] = gradients["glimpse.join.2.bias"].clone()
     return Losses(*losses), gradients
 
 
@@ -134,8 +137,8 @@ def _walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dty
     locator, sensor = parts.locator, parts.glimpse.sensor
     what, where, join, out, recurrent = _layers(model)
     bias = out.bias + recurrent.bias
-    core, first = _affine(dtype, bias, out.weight, recurrent.weight), _affine(dtype, bias, out.weight)
-    weights = [*(_affine(dtype, layer.bias, layer.weight) for layer in (what, where, join)), core, first]
+    core, first = affine(dtype, bias, out.weight, recurrent.weight), affine(dtype, bias, out.weight)
+    weights = [*(affine(dtype, layer.bias, layer.weight) for layer in (what, where, join)), core, first]
     hidden = core.new_zeros(noise.shape[1], recurrent.out_features)
     hiddens, inputs, locations, draws = [hidden], [], [], []
     for step in range(len(noise)):
@@ -143,12 +146,12 @@ def _walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dty
             mean = locator.aim(hidden)
         draw = locator.unit.shift(mean, noise[step])
         location = locator.place(draw)
-        patch = _beside(sensor(scene, location).flatten(1).to(dtype))
-        place = _beside(location.to(dtype))
-        seen = _beside(_rectify(patch @ weights[0].t()), _rectify(place @ weights[1].t()))
-        joined = _rectify(seen @ weights[2].t())
-        state = _beside(joined, hidden) if step else _beside(joined)
-        hidden = _rectify(state @ (core if step else first).t())
+        patch = beside(sensor(scene, location).flatten(1).to(dtype))
+        place = beside(location.to(dtype))
+        seen = beside(rectify(patch @ weights[0].t()), rectify(place @ weights[1].t()))
+        joined = rectify(seen @ weights[2].t())
+        state = beside(joined, hidden) if step else beside(joined)
+        hidden = rectify(state @ (core if step else first).t())
         hiddens.append(hidden)
         inputs.append([patch, place, seen, state])
         locations.append(location)
@@ -157,7 +160,10 @@ def _walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dty
 
 
 def _retrace(model: RecurrentAttention, of_before: Tensor | None, of_last: Tensor, walk: _Walk) -> dict[str, Tensor]:
-    """The gradients of the layers, from those of h_0 .. h_{T-1}, if there are any, and h_T: backwards."""
+    """The gradients of the layers, from those of h_0 .. h_{T-1}, if there are any, and h_T: backwards.
+
+    The core's own bias is left out: its gradient is that of the layer before, whose output it is added to.
+    """
     num_patch, num_place, num_seen, num_joined, num_hidden = (layer.in_features for layer in _layers(model))
     num_what, num_state = _layers(model)[0].out_features, num_joined + num_hidden
     into_join = walk.weights[2][:, :num_seen]
@@ -166,10 +172,10 @@ def _retrace(model: RecurrentAttention, of_before: Tensor | None, of_last: Tenso
     for step in reversed(range(len(walk.inputs))):
         *inputs, seen, state = walk.inputs[step]
         last = 3 if step else 4  # of the layers
-        of_hidden = _through(of_hidden, walk.hiddens[step + 1])
+        of_hidden = through(of_hidden, walk.hiddens[step + 1])
         of_state = of_hidden @ walk.weights[last][:, : num_state if step else num_joined]
-        of_joined = _through(of_state[:, :num_joined], state[:, :num_joined])
-        of_seen = _through(of_joined @ into_join, seen[:, :num_seen])
+        of_joined = through(of_state[:, :num_joined], state[:, :num_joined])
+        of_seen = through(of_joined @ into_join, seen[:, :num_seen])
         outers = (of_seen[:, :num_what], of_seen[:, num_what:], of_joined, of_hidden)
         for layer, outer, inner in zip((0, 1, 2, last), outers, (*inputs, seen, state), strict=True):
             sums[layer] = sums[layer] + outer.t() @ inner
@@ -180,10 +186,9 @@ def _retrace(model: RecurrentAttention, of_before: Tensor | None, of_last: Tenso
     out, bias = core[:, :num_joined] + first[:, :num_joined], core[:, num_state] + first[:, num_joined]
     plain = [(what, num_patch), (where, num_place), (join, num_seen)]
     parts = [part for total, width in plain for part in (total[:, :width], total[:, width])]
-    parts += [out, bias, core[:, num_joined:num_state], bias]
-    names = (f"{layer}.{kind}" for layer in LAYERS for kind in ("weight", "bias"))
-    # Each in memory of its own, since the optimizer and those who cut gradients write there.
-    return {name: part.clone(memory_format=torch.contiguous_format) for name, part in zip(names, parts, strict=True)}
+    parts += [out, bias, core[:, num_joined:num_state]]
+    names = [f"{layer}.{kind}" for layer in LAYERS for kind in ("weight", "bias")]
+    return {name: part.clone(memory_format=torch.contiguous_format) for name, part in zip(names, parts, strict=False)}
 
 
 class _Heads(nn.Module):
@@ -205,38 +210,6 @@ class _Heads(nn.Module):
 def _layers(model: RecurrentAttention) -> list[Any]:
     """The layers of the walk."""
     return [model.get_submodule(name) for name in LAYERS]
-
-
-def _affine(dtype: torch.dtype, bias: Tensor, *weights: Tensor) -> Tensor:
-    """Weights side by side, the bias as one more column, and zeros up to a multiple of 32 columns."""
-    matrix = torch.cat([*weights, bias.unsqueeze(1)], dim=1)
-    return F.pad(matrix, (0, -matrix.shape[1] % 32)).to(dtype)
-
-
-def _beside(*values: Tensor) -> Tensor:
-    """Values side by side, a column of ones, and zeros up to a multiple of 32 columns."""
-    width = sum(value.shape[1] for value in values)
-    ones = F.pad(values[0].new_ones(len(values[0]), 1), (0, -(width + 1) % 32))
-    return torch.cat([*values, ones], dim=1)
-
-
-def _whole(value: Tensor) -> Tensor:
-    """The bits as whole numbers, on which comparing with 0 is fast and means the same, but for -0."""
-    return value.view(torch.int16 if value.element_size() == 2 else torch.int32)
-
-
-def _rectify(value: Tensor) -> Tensor:
-    """max(value, 0)."""
-    if torch.compiler.is_compiling():
-        return value.relu()
-    return _whole(value).clamp_min_(0).view(value.dtype)
-
-
-def _through(gradient: Tensor, output: Tensor) -> Tensor:
-    """The gradient before a ReLU, given its output: itself where the output is above 0, else 0."""
-    if torch.compiler.is_compiling():
-        return torch.where(output > 0, gradient, 0)
-    return torch.ops.aten.threshold_backward(_whole(gradient), _whole(output), 0).view(gradient.dtype)
 
 
 def _is(part: Any, kind: type[nn.Module]) -> bool:
