@@ -1,7 +1,5 @@
 """One step of training: roll out, criterion, backward, clip, update."""
 
-import math
-
 import torch
 from torch import Generator, Tensor, nn
 
@@ -20,7 +18,9 @@ def train_step(learner: Learner, batch: Batch, generator: Generator) -> tuple[Lo
     training, model = learner.config.training, learner.model
     losses = learn(learner, batch, generator)
     losses = learner.ranks.average(model, losses, len(batch.label))
-    norm = nn.utils.clip_grad_norm_(model.parameters(), training.gradient_cut or math.inf)
+    norm = nn.utils.get_total_norm([parameter.grad for parameter in model.parameters() if parameter.grad is not None])
+    if training.gradient_cut:
+        nn.utils.clip_grads_with_norm_(model.parameters(), training.gradient_cut, norm)
     # Fused optimizers leave everything as it is where this is 1, so that a GPU need not be asked.
     skipped = broken(losses.total, norm)
     learner.optimizer.found_inf = skipped  # pyright: ignore[reportAttributeAccessIssue]

@@ -12,7 +12,7 @@ other. It knows the rectified core with the glimpse network that `build` makes, 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -34,6 +34,7 @@ from saccade.training.padded import affine, beside, rectify, through
 
 Criterion = Callable[[Rollout, Tensor], Losses]
 Tensors = list[Tensor]
+NAMES = tuple(field.name for field in fields(Losses))
 LAYERS = ("glimpse.what.1", "glimpse.where.0", "glimpse.join.0", "glimpse.join.2", "core.recurrent")
 """In the order in which a glimpse passes through them."""
 
@@ -97,7 +98,7 @@ def _learn(
     def loss(parameters: dict[str, Tensor], last: Tensor, before: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         logits, log_probs, baselines = functional_call(heads, parameters, (before, last, walk.draws, dtype))
         losses = criterion(Rollout(logits, walk.locations, log_probs, baselines, walk.hiddens[1:]), label)
-        return losses.total, tuple(vars(losses).values())
+        return losses.total, tuple(getattr(losses, name) for name in NAMES)
 
     parameters = {name: value.detach() for name, value in heads.named_parameters()}
     sources = (0, 1, 2) if _into_core(model) else (0, 1)
@@ -178,7 +179,8 @@ def _retrace(model: RecurrentAttention, of_before: Tensor | None, of_last: Tenso
         of_seen = through(of_joined @ into_join, seen[:, :num_seen])
         outers = (of_seen[:, :num_what], of_seen[:, num_what:], of_joined, of_hidden)
         for layer, outer, inner in zip((0, 1, 2, last), outers, (*inputs, seen, state), strict=True):
-            sums[layer] = sums[layer] + outer.t() @ inner
+            product = outer.t() @ inner
+            sums[layer] = sums[layer] + product.float()  # in so many words, for the compiler of PyTorch 2.8
         if step:
             of_hidden = of_state[:, num_joined:]
             of_hidden = of_hidden if of_before is None else of_before[step] + of_hidden
@@ -187,8 +189,8 @@ def _retrace(model: RecurrentAttention, of_before: Tensor | None, of_last: Tenso
     plain = [(what, num_patch), (where, num_place), (join, num_seen)]
     parts = [part for total, width in plain for part in (total[:, :width], total[:, width])]
     parts += [out, bias, core[:, num_joined:num_state]]
-    names = [f"{layer}.{kind}" for layer in LAYERS for kind in ("weight", "bias")]
-    return {name: part.clone(memory_format=torch.contiguous_format) for name, part in zip(names, parts, strict=False)}
+    names = [f"{layer}.{kind}" for layer in LAYERS for kind in ("weight", "bias")][:-1]
+    return {name: part.clone(memory_format=torch.contiguous_format) for name, part in zip(names, parts, strict=True)}
 
 
 class _Heads(nn.Module):
