@@ -31,6 +31,20 @@ def test_pages_are_those_that_make_results_writes(script):
     assert found.group() == results.table(), "run `make results`"
 
 
+@pytest.mark.parametrize(
+    ("row", "errors", "said"),
+    [
+        ("mnist", [0.004, 0.006], " Target: 0.50 %, reached."),
+        ("mnist", [0.004, 0.0061], " Target: 0.50 %, not reached; "),
+        ("mnist-paper", [0.5], ""),
+    ],
+)
+def test_a_row_with_a_target_says_whether_its_mean_reached_it(script, row: str, errors: list[float], said: str):
+    found = script("results").aimed(row, [{"test": {"error_rate": error}} for error in errors])
+    assert found.startswith(said)
+    assert bool(found) == bool(said)
+
+
 def test_the_pilots_in_the_lab_notes_are_those_of_the_files(script):
     pilots = script("pilots")
     assert pilots.PAGE.read_text(encoding="utf-8") == pilots.page(), "run `make results`"
