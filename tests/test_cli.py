@@ -102,7 +102,7 @@ def other(section: str, name: str, value: object) -> object:
     choices = {"canvas": "cluttered", "resize": "pad", "colour": "rgb", "unreadable": "skip", "core": "gru"}
     choices |= {"activation": "elu", "start": "centre", "baseline": "none", "optimizer": "sgd"}
     choices |= {"schedule": "linear", "precision": "bf16", "compile": "off", "evaluate_on": "validation"}
-    choices |= {"reward": "log-probability", "train_on": "all"}
+    choices |= {"reward": "log-probability", "train_on": "all", "held_out": "last"}
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):

@@ -21,6 +21,8 @@ class Data:
     """Number of 8x8 pieces of other images on a cluttered canvas."""
     rotation: float = 0.0
     """Degrees by which a training image is turned at most, another way each time it is shown."""
+    slant: float = 0.0
+    """Degrees by which a training image is slanted at most, to the right as italics are, or to the left."""
     zoom: float = 0.0
     """Fraction by which a training image's width and height are scaled at most, each for itself."""
     shift: float = 0.0
@@ -35,6 +37,8 @@ class Data:
     """Fraction of all images held out for the test, where the source has no test set of its own."""
     train_on: Literal["train", "all"] = "train"
     """Images to learn from; `all` takes those of validation too, once settings are chosen, and keeps the last model."""
+    held_out: Literal["random", "last"] = "random"
+    """Which images are held out: random ones, or each class's last, where neighbours are alike (by one writer, say)."""
     split_seed: int = 0
     """Seed of the split and of the fixed validation and test scenes."""
     resize: Literal["refuse", "pad", "crop", "stretch"] = "refuse"

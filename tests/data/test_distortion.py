@@ -18,10 +18,10 @@ def seed(value=0):
     return torch.Generator().manual_seed(value)
 
 
-def moved(image, draw, rotation=0.0, zoom=0.0, shift=0.0):
+def moved(image, draw, rotation=0.0, slant=0.0, zoom=0.0, shift=0.0):
     """An image distorted by given draws."""
     height, width = image.shape[-2:]
-    theta = affine(torch.tensor([draw]), rotation, zoom, (2 * shift / width, 2 * shift / height), width / height)
+    theta = affine(torch.tensor([draw]), rotation, slant, zoom, (2 * shift / width, 2 * shift / height), width / height)
     grid = F.affine_grid(theta, [1, 1, height, width], align_corners=False)
     return F.grid_sample(image.view(1, 1, height, width).float(), grid, align_corners=False)[0, 0]
 
@@ -29,28 +29,38 @@ def moved(image, draw, rotation=0.0, zoom=0.0, shift=0.0):
 def test_convention_positive_turns_clockwise_in_pixels_of_an_oblong_image():
     image = torch.zeros(5, 9)
     image[2, 5:7] = 100  # to the right of the centre
-    turned = moved(image, [1.0, 0, 0, 0, 0], rotation=90)
+    turned = moved(image, [1.0, 0, 0, 0, 0, 0], rotation=90)
     assert turned.nonzero().tolist() == [[3, 4], [4, 4]]  # below it, just as far in pixels
 
 
 def test_convention_positive_moves_right_and_down_by_pixels():
     image = torch.zeros(5, 9)
     image[2, 4] = 100
-    assert moved(image, [0, 0, 0, 1.0, 0.5], shift=2).round().nonzero().tolist() == [[3, 6]]
+    assert moved(image, [0, 0, 0, 1.0, 0.5, 0], shift=2).round().nonzero().tolist() == [[3, 6]]
 
 
 def test_convention_positive_enlarges_width_and_height_each_for_itself():
     image = torch.zeros(9, 9)
     image[3:6, 3:6] = 100
-    wide = moved(image, [0, 1.0, 0, 0, 0], zoom=0.6)
+    wide = moved(image, [0, 1.0, 0, 0, 0, 0], zoom=0.6)
     assert (wide[4] > 50).sum() == 5
     assert (wide[:, 4] > 50).sum() == 3
 
 
+def test_convention_positive_slants_to_the_right_as_italics_in_pixels_of_an_oblong_image():
+    image = torch.zeros(5, 9)
+    image[:, 4] = 100
+    leaning = moved(image, [0, 0, 0, 0, 0, 1.0], slant=45)
+    assert leaning.round().nonzero().tolist() == [[0, 6], [1, 5], [2, 4], [3, 3], [4, 2]]
+    flat = torch.zeros(5, 9)
+    flat[2, 2:7] = 100
+    torch.testing.assert_close(moved(flat, [0, 0, 0, 0, 0, -1.0], slant=45), flat)
+
+
 def test_a_slow_form_gives_the_same_pixels():
     image = torch.randint(0, 256, (6, 7), generator=seed())
-    draw = torch.tensor([0.3, -0.7, 0.9, 0.2, -0.4])
-    fast = moved(image, draw.tolist(), rotation=40, zoom=0.3, shift=1.5)
+    draw = torch.tensor([0.3, -0.7, 0.9, 0.2, -0.4, 0.6])
+    fast = moved(image, draw.tolist(), rotation=40, slant=25, zoom=0.3, shift=1.5)
     angle = math.radians(0.3 * 40)
     for y in range(6):
         for x in range(7):
@@ -59,6 +69,7 @@ def test_a_slow_form_gives_the_same_pixels():
                 math.cos(angle) * right + math.sin(angle) * down,
                 -math.sin(angle) * right + math.cos(angle) * down,
             )
+            across += math.tan(math.radians(0.6 * 25)) * along
             column, row = across / (1 - 0.7 * 0.3) + 3, along / (1 + 0.9 * 0.3) + 2.5
             left, above = math.floor(column), math.floor(row)
             value = sum(
@@ -73,7 +84,7 @@ def test_a_slow_form_gives_the_same_pixels():
 @given(st.integers(1, 4), st.integers(1, 3), st.integers(1, 12), st.integers(1, 12))
 def test_any_shape_stays(batch, channels, height, width):
     image = torch.randint(0, 256, (batch, channels, height, width), dtype=torch.uint8, generator=seed())
-    distorted = Distortion(15, 0.15, 2, 3)(image, seed())
+    distorted = Distortion(15, 20, 0.15, 2, 3)(image, seed())
     assert distorted.shape == image.shape
     assert distorted.dtype == torch.uint8
 
@@ -95,13 +106,22 @@ def test_nothing_is_drawn_where_nothing_is_distorted():
 def test_batches_distort():
     images = InMemory(torch.randint(0, 256, (6, 1, 9, 9), dtype=torch.uint8), torch.arange(6))
     (plain,) = batches(images, 6, seed())
-    (distorted,) = batches(images, 6, seed(), canvas=Canvas("centred", (9, 9), distortion=Distortion(30, 0.2, 1)))
+    (distorted,) = batches(images, 6, seed(), canvas=Canvas("centred", (9, 9), distortion=Distortion(30, 10, 0.2, 1)))
     assert torch.equal(plain.label, distorted.label)
     assert not torch.equal(plain.image, distorted.image)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"rotation": -1}, {"rotation": 181}, {"zoom": 1.0}, {"shift": -0.1}, {"shift": math.nan}, {"elastic": -1}]
+    "wrong",
+    [
+        {"rotation": -1},
+        {"rotation": 181},
+        {"slant": 90},
+        {"zoom": 1.0},
+        {"shift": -0.1},
+        {"shift": math.nan},
+        {"elastic": -1},
+    ],
 )
 def test_impossible_ranges_are_refused(wrong):
     ((name, value),) = wrong.items()
@@ -154,7 +174,19 @@ def test_every_image_is_bent_its_own_way_and_a_seed_gives_the_same():
     assert torch.equal(bent, Distortion(elastic=2)(image, seed(1)))
 
 
+def test_slants_reach_their_range_both_ways_and_leave_the_other_draws_as_they_are():
+    image = torch.zeros(200, 1, 11, 21, dtype=torch.uint8)
+    image[:, :, 0, 10] = 255
+    slanted = Distortion(slant=45)(image, seed())
+    assert torch.equal(slanted, Distortion(slant=45)(image, seed()))
+    columns = slanted[:, 0, 0].nonzero()[:, 1]
+    assert (columns.min(), columns.max()) == (5, 15)
+    image = torch.randint(0, 256, (4, 1, 12, 12), dtype=torch.uint8, generator=seed())
+    slightly = Distortion(20, 1e-5, 0.2, 1)(image, seed())
+    assert (slightly.int() - Distortion(20, 0, 0.2, 1)(image, seed()).int()).abs().max() <= 1
+
+
 def test_bending_leaves_the_other_draws_as_they_are():
     image = torch.randint(0, 256, (4, 1, 12, 12), dtype=torch.uint8, generator=seed())
-    slightly = Distortion(20, 0.2, 1, 1e-6)(image, seed())
-    assert (slightly.int() - Distortion(20, 0.2, 1)(image, seed()).int()).abs().max() <= 1
+    slightly = Distortion(20, 0, 0.2, 1, 1e-6)(image, seed())
+    assert (slightly.int() - Distortion(20, 0, 0.2, 1)(image, seed()).int()).abs().max() <= 1

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from asserts import assert_equal
 from saccade.data import load_digits
+from saccade.data.sources import load
 from saccade.data.split import divide, hold_out
 
 
@@ -20,6 +21,20 @@ def test_hold_out(label, fraction, seed):
     assert held.tolist() == sorted(held.tolist())
     share = label.bincount() * len(held) / len(label)
     assert (label[held].bincount(minlength=len(share)) - share).abs().max() < 1 + 1e-6
+
+
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=200), st.floats(0.01, 0.99))
+def test_the_last_of_every_class_are_as_many_as_random_ones(label, fraction):
+    label = torch.tensor(label)
+    kept, held = hold_out(label, fraction, 0, "validation", last=True)
+    assert_equal(torch.cat([kept, held]).sort().values, torch.arange(len(label)))
+    assert kept.tolist() == sorted(kept.tolist())
+    assert_equal(
+        label[held].bincount(minlength=5), label[hold_out(label, fraction, 3, "test")[1]].bincount(minlength=5)
+    )
+    for k in label.unique():
+        stays, goes = kept[label[kept] == k], held[label[held] == k]
+        assert_equal(torch.cat([stays, goes]), (label == k).nonzero().flatten())
 
 
 def test_a_sixth_of_mnist_is_ten_thousand_exactly():
@@ -39,6 +54,21 @@ def test_own_splits_are_honoured_and_the_others_held_out_of_train():
     assert {name: len(index) for name, index in splits.items()} == {"train": 60, "validation": 20, "test": 20}
     assert_equal(splits["test"], own["test"])
     assert_equal(torch.cat([splits["train"], splits["validation"]]).sort().values, own["train"])
+
+
+def test_the_last_are_held_out_for_the_test_and_then_for_validation():
+    splits = divide(torch.arange(20) % 2, ("a", "b"), {}, validation=0.25, test=0.2, seed=0, held_out="last")
+    assert {name: index.tolist() for name, index in splits.items()} == {
+        "train": list(range(12)),
+        "validation": list(range(12, 16)),
+        "test": list(range(16, 20)),
+    }
+
+
+def test_every_source_can_hold_out_its_last_images():
+    data = load("digits", held_out="last")
+    assert_equal(data.test.label, load_digits(held_out="last").test.label)
+    assert not torch.equal(data.test.read(torch.arange(359)), load("digits").test.read(torch.arange(359)))
 
 
 def test_a_class_that_is_missing_from_a_split_is_named():

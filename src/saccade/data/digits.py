@@ -6,7 +6,9 @@ from saccade.data.records import Dataset, InMemory
 from saccade.data.split import divide
 
 
-def load_digits(*, validation: float = 1 / 6, test: float = 0.2, split_seed: int = 0) -> Dataset:
+def load_digits(
+    *, validation: float = 1 / 6, test: float = 0.2, split_seed: int = 0, held_out: str = "random"
+) -> Dataset:
     """Return scikit-learn's handwritten digits, their grey values 0..16 scaled to 0..255.
 
     Source: E. Alpaydin, C. Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine Learning Repository, 1998.
@@ -25,5 +27,5 @@ def load_digits(*, validation: float = 1 / 6, test: float = 0.2, split_seed: int
     image = (torch.from_numpy(grey) * (255 / 16)).round().to(torch.uint8).view(-1, 1, 8, 8)
     label = torch.from_numpy(digit).long()
     classes = tuple("0123456789")
-    splits = divide(label, classes, {}, validation=validation, test=test, seed=split_seed)
+    splits = divide(label, classes, {}, validation=validation, test=test, seed=split_seed, held_out=held_out)
     return Dataset("digits", classes, **{name: InMemory(image[i], label[i]) for name, i in splits.items()})

@@ -1,4 +1,4 @@
-"""Distortion: every training image turned, scaled, moved and bent a little, another way each time it is shown."""
+"""Distortion: every training image turned, slanted, scaled, moved and bent, another way each time it is shown."""
 
 import dataclasses
 import math
@@ -9,13 +9,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 KNOTS = 5  # to a side: the points that an elastic distortion moves, each by itself; the rest follows smoothly
+MOST = {"rotation": 180.0, "slant": 89.0, "zoom": 0.99, "shift": math.inf, "elastic": math.inf}
 
 
 @dataclasses.dataclass(frozen=True)
 class Distortion:
-    """How far an image may be turned (degrees), scaled (a fraction of its size), moved and bent (pixels), either way.
+    """How far an image may be turned and slanted (degrees), scaled (a fraction), moved and bent (pixels), either way.
 
-    Every image of a batch is drawn its own angle, factors of width and height, and shift, each uniform in its range;
+    Every image of a batch is drawn its own angles, factors of width and height, and shift, each uniform in its range;
     and where it is bent, 5 x 5 points are moved up to `elastic` pixels across and down, and the rest follows smoothly.
     Pixels are interpolated bilinearly; what comes in from beyond the edge is black.
 
@@ -23,7 +24,7 @@ class Distortion:
     blurs a draw at every pixel).
 
     Raises:
-        ValueError: if a range is negative, a turn exceeds 180 degrees, or a zoom is not below 1.
+        ValueError: if a range is negative, a turn exceeds 180 degrees, a slant 89, or a zoom is not below 1.
 
     Example:
         >>> image = torch.zeros(1, 1, 5, 5, dtype=torch.uint8)
@@ -32,12 +33,13 @@ class Distortion:
     """
 
     rotation: float = 0.0
+    slant: float = 0.0
     zoom: float = 0.0
     shift: float = 0.0
     elastic: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, most in (("rotation", 180.0), ("zoom", 0.99), ("shift", math.inf), ("elastic", math.inf)):
+        for name, most in MOST.items():
             value = getattr(self, name)
             if not 0 <= value <= most:
                 raise ValueError(f"`{name}` should be between 0 and {most:g}. Found `{name} = {value:g}`.")
@@ -45,7 +47,7 @@ class Distortion:
     @property
     def keeps(self) -> bool:
         """Whether images are shown as they are."""
-        return self.rotation == self.zoom == self.shift == self.elastic == 0
+        return not any(getattr(self, name) for name in MOST)
 
     def __call__(
         self, image: UInt8[Tensor, "batch channels height width"], generator: torch.Generator
@@ -55,9 +57,11 @@ class Distortion:
             return image
         height, width = image.shape[-2:]
         draws = torch.rand(len(image), 5, generator=generator, device=image.device) * 2 - 1
-        theta = affine(
-            draws, self.rotation, self.zoom, (2 * self.shift / width, 2 * self.shift / height), width / height
-        )
+        # Drawn only where it is asked for, so that the runs from before there was a slant stay as they were.
+        lean = torch.rand(len(image), 1, generator=generator, device=image.device) * 2 - 1 if self.slant else None
+        draws = F.pad(draws, (0, 1)) if lean is None else torch.cat([draws, lean], 1)
+        shift = (2 * self.shift / width, 2 * self.shift / height)
+        theta = affine(draws, self.rotation, self.slant, self.zoom, shift, width / height)
         grid = F.affine_grid(theta, list(image.shape), align_corners=False)
         if self.elastic:
             knots = torch.rand(len(image), 2, KNOTS, KNOTS, generator=generator, device=image.device) * 2 - 1
@@ -66,22 +70,27 @@ class Distortion:
 
 
 def affine(
-    draws: Float[Tensor, "batch 5"], rotation: float, zoom: float, shift: tuple[float, float], aspect: float
+    draws: Float[Tensor, "batch 6"],
+    rotation: float,
+    slant: float,
+    zoom: float,
+    shift: tuple[float, float],
+    aspect: float,
 ) -> Float[Tensor, "batch 2 3"]:
     """Where each point of the distorted image lies in the original, for draws in [-1, 1].
 
     Convention:
         (x, y) in [-1, 1], x to the right and y down, -1 and 1 the image's outer edges (`align_corners=False`).
-        A positive draw turns the image clockwise, enlarges it, and moves it to the right and down.
+        A positive draw turns the image clockwise, enlarges it, moves it to the right and down, and slants it to the
+        right, as italics are: what stands upright leans by the angle, what lies flat stays.
     """
-    turn, wider, taller, right, down = draws.unbind(1)
+    turn, wider, taller, right, down, lean = draws.unbind(1)
     angle = turn * math.radians(rotation)
-    cos, sin = angle.cos(), angle.sin()
+    cos, sin, tan = angle.cos(), angle.sin(), (lean * math.radians(slant)).tan()
     across, along = 1 / (1 + wider * zoom), 1 / (1 + taller * zoom)
-    # Backwards: undo the shift, then the turn (in pixels, hence the aspect), then the scale.
-    matrix = torch.stack(
-        [torch.stack([cos * across, sin * across / aspect], 1), torch.stack([-sin * along * aspect, cos * along], 1)], 1
-    )
+    # Backwards: undo the shift, then the turn and the slant (in pixels, hence the aspect), then the scale.
+    upper = torch.stack([(cos - tan * sin) * across, (sin + tan * cos) * across / aspect], 1)
+    matrix = torch.stack([upper, torch.stack([-sin * along * aspect, cos * along], 1)], 1)
     offset = torch.stack([right * shift[0], down * shift[1]], 1)
     return torch.cat([matrix, -matrix @ offset.unsqueeze(2)], dim=2)
 

@@ -25,6 +25,7 @@ def load_folder(
     validation: float = 1 / 6,
     test: float = 0.2,
     split_seed: int = 0,
+    held_out: str = "random",
     resize: str = "refuse",
     image_size: tuple[int, int] = (0, 0),
     colour: str = "auto",
@@ -50,7 +51,7 @@ def load_folder(
     label = torch.tensor([classes.index(file.label) for file in files])
     names = {file.split for file in files if file.split}
     own = {name: torch.tensor([i for i, file in enumerate(files) if file.split == name]) for name in names}
-    splits = divide(label, classes, own, validation=validation, test=test, seed=split_seed)
+    splits = divide(label, classes, own, validation=validation, test=test, seed=split_seed, held_out=held_out)
     cache = Cache(Decoder(shape, resize), int(memory * 2**30))
     held = len(files) * math.prod(shape) <= cache.limit
     paths = [file.path for file in files]

@@ -13,7 +13,7 @@ from saccade.data.records import Dataset, InMemory
 from saccade.data.split import divide
 
 
-def load_mnist(*, validation: float = 1 / 6, split_seed: int = 0) -> Dataset:
+def load_mnist(*, validation: float = 1 / 6, split_seed: int = 0, held_out: str = "random") -> Dataset:
     """Return MNIST with its own test set; with `validation = 1/6` the other 60,000 images split into 50,000 and 10,000.
 
     The four idx files, plain or .gz, are read from `$SACCADE_DATA/mnist` if there is such a folder, else from the
@@ -32,7 +32,7 @@ def load_mnist(*, validation: float = 1 / 6, split_seed: int = 0) -> Dataset:
     image, label = torch.cat([train.image, test.image]), torch.cat([train.label, test.label])
     own = {"train": torch.arange(len(train)), "test": torch.arange(len(train), len(label))}
     classes = tuple("0123456789")
-    splits = divide(label, classes, own, validation=validation, test=0.5, seed=split_seed)
+    splits = divide(label, classes, own, validation=validation, test=0.5, seed=split_seed, held_out=held_out)
     return Dataset("mnist", classes, **{name: InMemory(image[i], label[i]) for name, i in splits.items()})
 
 

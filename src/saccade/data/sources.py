@@ -17,6 +17,7 @@ def load(
     validation: float = 1 / 6,
     test: float = 0.2,
     split_seed: int = 0,
+    held_out: str = "random",
     resize: str = "refuse",
     image_size: tuple[int, int] = (0, 0),
     colour: str = "auto",
@@ -36,16 +37,14 @@ def load(
         >>> load("digits", split_seed=1).classes
         ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9')
     """
+    split = {"validation": validation, "split_seed": split_seed, "held_out": held_out}
     options = {"resize": resize, "image_size": tuple(image_size), "colour": colour, "unreadable": unreadable}
     if source not in NAMES:
         _check_path(source)
         folder = Path(source).expanduser()
-        fractions = {"validation": validation, "test": test, "split_seed": split_seed}
-        return load_folder(folder, **fractions, **options, memory=memory)
+        return load_folder(folder, test=test, **split, **options, memory=memory)
     _refuse_folder_options(source, options)
-    if source == "digits":
-        return load_digits(validation=validation, test=test, split_seed=split_seed)
-    return load_mnist(validation=validation, split_seed=split_seed)
+    return load_digits(test=test, **split) if source == "digits" else load_mnist(**split)
 
 
 def _refuse_folder_options(source: str, options: dict) -> None:

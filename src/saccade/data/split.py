@@ -13,6 +13,7 @@ def divide(
     validation: float,
     test: float,
     seed: int,
+    held_out: str = "random",
 ) -> dict[str, Int64[Tensor, " _"]]:
     """Return the indices of the `train`, `validation` and `test` images; what is not `own` is held out of `train`.
 
@@ -28,19 +29,21 @@ def divide(
     for name, fraction in (("test", test), ("validation", validation)):
         if name not in own:
             train = splits["train"]
-            kept, held = hold_out(label[train], fraction, seed, name)
+            kept, held = hold_out(label[train], fraction, seed, name, last=held_out == "last")
             splits["train"], splits[name] = train[kept], train[held]
     _check_classes(classes, {name: label[index] for name, index in splits.items()})
     return {name: splits[name] for name in ("train", "validation", "test")}
 
 
 def hold_out(
-    label: Int64[Tensor, " n"], fraction: float, seed: int, name: str
+    label: Int64[Tensor, " n"], fraction: float, seed: int, name: str, *, last: bool = False
 ) -> tuple[Int64[Tensor, " kept"], Int64[Tensor, " held"]]:
     """Return the ascending indices of the images that stay and of the `fraction` that is held out.
 
     Exactly `round(n * fraction)` images are held out, and of every class its share to within one image: the shuffled
     images are lined up class by class and taken from the line at even distances (systematic sampling).
+    With `last` they are as many of every class, but its last ones: where images stand one writer (patient, film) after
+    the other, nobody's are on both sides then, but for those at the border.
 
     Raises:
         ValueError: if `fraction` is not between 0 and 1; `name` is the option it comes from.
@@ -58,6 +61,9 @@ def hold_out(
     line = order[label[order].argsort(stable=True)]
     steps = torch.arange(n + 1) * count // n  # in integers: the same images on every machine
     held = steps[1:] > steps[:-1]
+    if last:
+        line = label.argsort(stable=True)
+        held = (2 * label[line] + held).sort().values % 2 == 1  # as many of every class, at its end
     return line[~held].sort().values, line[held].sort().values
 
 

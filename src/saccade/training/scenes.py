@@ -46,6 +46,7 @@ def load_scenes(data: Data, device: torch.device | str = "cpu") -> Scenes:
         validation=data.validation,
         test=data.test,
         split_seed=data.split_seed,
+        held_out=data.held_out,
         resize=data.resize,
         image_size=data.image_size,
         colour=data.colour,
@@ -60,7 +61,7 @@ def load_scenes(data: Data, device: torch.device | str = "cpu") -> Scenes:
     )
     if data.train_on == "all":
         source = replace(source, train=source.train + source.validation)
-    canvas = replace(canvas, distortion=Distortion(data.rotation, data.zoom, data.shift, data.elastic))
+    canvas = replace(canvas, distortion=Distortion(data.rotation, data.slant, data.zoom, data.shift, data.elastic))
     return Scenes(source, None if canvas.keeps(source.train.shape) else canvas, validation, test)
 
 
