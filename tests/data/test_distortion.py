@@ -186,6 +186,13 @@ def test_slants_reach_their_range_both_ways_and_leave_the_other_draws_as_they_ar
     assert (slightly.int() - Distortion(20, 0, 0.2, 1)(image, seed()).int()).abs().max() <= 1
 
 
+def test_what_is_not_slanted_draws_as_before_there_was_a_slant():
+    generator, before = seed(), seed()
+    Distortion(rotation=20)(torch.zeros(4, 1, 12, 12, dtype=torch.uint8), generator)
+    torch.rand(4, 5, generator=before)
+    assert torch.equal(generator.get_state(), before.get_state())
+
+
 def test_bending_leaves_the_other_draws_as_they_are():
     image = torch.randint(0, 256, (4, 1, 12, 12), dtype=torch.uint8, generator=seed())
     slightly = Distortion(20, 0, 0.2, 1, 1e-6)(image, seed())

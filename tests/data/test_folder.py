@@ -74,6 +74,13 @@ def test_every_image_is_in_exactly_one_split_and_the_seed_decides(tmp_path):
     assert splits[0] == splits[1] != splits[2]
 
 
+def test_the_last_files_of_every_class_are_held_out_on_request(tmp_path):
+    fill(tmp_path)
+    data = load(str(tmp_path), held_out="last", validation=0.25, test=0.2)
+    held = [everything(s)[:, 0, 0, 0].tolist() for s in (data.train, data.validation, data.test)]
+    assert held == [[*range(6), *range(100, 106)], [6, 7, 106, 107], [8, 9, 108, 109]]
+
+
 def make_wrong(folder: Path, what: str) -> None:
     """Write a folder that is not what it should be."""
     fill(folder)

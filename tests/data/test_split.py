@@ -65,6 +65,11 @@ def test_the_last_are_held_out_for_the_test_and_then_for_validation():
     }
 
 
+def test_what_is_held_out_is_random_or_last():
+    with pytest.raises(ValueError, match=r"`held_out` should be `random` or `last`\. Found `held_out = lst`"):
+        load_digits(held_out="lst")
+
+
 def test_every_source_can_hold_out_its_last_images():
     data = load("digits", held_out="last")
     assert_equal(data.test.label, load_digits(held_out="last").test.label)

@@ -18,13 +18,16 @@ def divide(
     """Return the indices of the `train`, `validation` and `test` images; what is not `own` is held out of `train`.
 
     Raises:
-        ValueError: if a fraction is not between 0 and 1, or a class is missing from a split.
+        ValueError: if a fraction is not between 0 and 1, `held_out` is neither random nor last, or a class is missing
+            from a split.
 
     Example:
         >>> splits = divide(torch.arange(100) % 2, ("a", "b"), {}, validation=0.25, test=0.2, seed=0)
         >>> {name: len(index) for name, index in splits.items()}
         {'train': 60, 'validation': 20, 'test': 20}
     """
+    if held_out not in ("random", "last"):
+        raise ValueError(f"`held_out` should be `random` or `last`. Found `held_out = {held_out}`.")
     splits = {"train": torch.arange(len(label))} | own
     for name, fraction in (("test", test), ("validation", validation)):
         if name not in own:
