@@ -38,7 +38,7 @@ class Data:
     train_on: Literal["train", "all"] = "train"
     """Images to learn from; `all` takes those of validation too, once settings are chosen, and keeps the last model."""
     held_out: Literal["random", "last"] = "random"
-    """Which images are held out: random ones, or each class's last, where neighbours are alike (by one writer, say)."""
+    """Which images are held out: random ones, or each class's last, where neighbours are of one writer or film."""
     split_seed: int = 0
     """Seed of the split and of the fixed validation and test scenes."""
     resize: Literal["refuse", "pad", "crop", "stretch"] = "refuse"

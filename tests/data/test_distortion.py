@@ -1,5 +1,6 @@
 """Distortion: its directions, its ranges, and that each image goes its own way."""
 
+import dataclasses
 import math
 
 import pytest
@@ -10,7 +11,7 @@ from torch.nn import functional as F
 
 from saccade.data.batches import batches
 from saccade.data.canvas import Canvas
-from saccade.data.distortion import Distortion, affine, bend
+from saccade.data.distortion import MOST, Distortion, affine, bend
 from saccade.data.records import InMemory
 
 
@@ -124,6 +125,7 @@ def test_batches_distort():
     ],
 )
 def test_impossible_ranges_are_refused(wrong):
+    assert set(MOST) == {field.name for field in dataclasses.fields(Distortion)}
     ((name, value),) = wrong.items()
     with pytest.raises(ValueError, match=f"`{name}` should be between .* Found `{name} = {value:g}`"):
         Distortion(**wrong)

@@ -70,7 +70,7 @@ def test_what_is_held_out_is_random_or_last():
         load_digits(held_out="lst")
 
 
-def test_every_source_can_hold_out_its_last_images():
+def test_digits_can_hold_out_their_last_images():
     data = load("digits", held_out="last")
     assert_equal(data.test.label, load_digits(held_out="last").test.label)
     assert not torch.equal(data.test.read(torch.arange(359)), load("digits").test.read(torch.arange(359)))

@@ -46,7 +46,7 @@ def hold_out(
     Exactly `round(n * fraction)` images are held out, and of every class its share to within one image: the shuffled
     images are lined up class by class and taken from the line at even distances (systematic sampling).
     With `last` they are as many of every class, but its last ones: where images stand one writer (patient, film) after
-    the other, nobody's are on both sides then, but for those at the border.
+    the other, only those at the border are on both sides then.
 
     Raises:
         ValueError: if `fraction` is not between 0 and 1; `name` is the option it comes from.
@@ -66,7 +66,7 @@ def hold_out(
     held = steps[1:] > steps[:-1]
     if last:
         line = label.argsort(stable=True)
-        held = (2 * label[line] + held).sort().values % 2 == 1  # as many of every class, at its end
+        held = (2 * label[line] + held).sort().values % 2 == 1  # sorted within a class: its last ones
     return line[~held].sort().values, line[held].sort().values
 
 

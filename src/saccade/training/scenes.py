@@ -6,7 +6,7 @@ import torch
 
 from saccade.config import Config, Data
 from saccade.data.canvas import Canvas, fixed
-from saccade.data.distortion import Distortion
+from saccade.data.distortion import MOST, Distortion
 from saccade.data.records import Dataset, Images
 from saccade.data.sources import load
 
@@ -61,7 +61,7 @@ def load_scenes(data: Data, device: torch.device | str = "cpu") -> Scenes:
     )
     if data.train_on == "all":
         source = replace(source, train=source.train + source.validation)
-    canvas = replace(canvas, distortion=Distortion(data.rotation, data.slant, data.zoom, data.shift, data.elastic))
+    canvas = replace(canvas, distortion=Distortion(**{name: getattr(data, name) for name in MOST}))
     return Scenes(source, None if canvas.keeps(source.train.shape) else canvas, validation, test)
 
 
