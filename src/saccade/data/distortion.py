@@ -12,7 +12,7 @@ KNOTS = 5  # to a side: the points that an elastic distortion moves, each by its
 MOST = {"rotation": 180.0, "slant": 89.0, "zoom": 0.99, "shift": math.inf, "elastic": math.inf}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Distortion:
     """How far an image may be turned and slanted (degrees), scaled (a fraction), moved and bent (pixels), either way.
 
@@ -56,16 +56,18 @@ class Distortion:
         if self.keeps:
             return image
         height, width = image.shape[-2:]
-        draws = torch.rand(len(image), 5, generator=generator, device=image.device) * 2 - 1
+
+        def uniform(*shape: int) -> Tensor:
+            return torch.rand(len(image), *shape, generator=generator, device=image.device) * 2 - 1
+
+        draws = uniform(5)
         # Drawn only where it is asked for, so that the runs from before there was a slant stay as they were.
-        lean = torch.rand(len(image), 1, generator=generator, device=image.device) * 2 - 1 if self.slant else None
-        draws = F.pad(draws, (0, 1)) if lean is None else torch.cat([draws, lean], 1)
+        lean = uniform(1) if self.slant else draws.new_zeros(len(image), 1)
         shift = (2 * self.shift / width, 2 * self.shift / height)
-        theta = affine(draws, self.rotation, self.slant, self.zoom, shift, width / height)
+        theta = affine(torch.cat([draws, lean], 1), self.rotation, self.slant, self.zoom, shift, width / height)
         grid = F.affine_grid(theta, list(image.shape), align_corners=False)
         if self.elastic:
-            knots = torch.rand(len(image), 2, KNOTS, KNOTS, generator=generator, device=image.device) * 2 - 1
-            grid = grid + bend(knots, self.elastic, (height, width))
+            grid = grid + bend(uniform(2, KNOTS, KNOTS), self.elastic, (height, width))
         return F.grid_sample(image.float(), grid, align_corners=False).round_().to(torch.uint8)
 
 

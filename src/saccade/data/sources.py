@@ -26,8 +26,9 @@ def load(
 ) -> Dataset:
     """Return the data set called `source`: `digits`, `mnist`, or the path of a folder of images.
 
-    `validation` and `test` are fractions, used where the source has no such split of its own; what follows them is for
-    folders, see `load_folder`. A folder that is called `mnist` is written `./mnist`.
+    `validation` and `test` are fractions, used where the source has no such split of its own: of random images, by
+    `split_seed`, or with `held_out = "last"` of each class's last. What follows is for folders, see `load_folder`. A
+    folder that is called `mnist` is written `./mnist`.
 
     Raises:
         ValueError: if there is no such source, an option does not fit it, or its files are not what they should be.
