@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from saccade.config import Training
-from saccade.training.fusion import WORTHWHILE, can_fuse, choose_fusion
+from saccade.training.fusion import WORTHWHILE, can_fuse, choose_fusion, fused
 
 CPU = torch.device("cpu")
 SCRIPT = Path(__file__).with_name("fused_script.py")
@@ -53,6 +53,15 @@ def test_without_a_compiler_auto_means_off_and_on_is_refused():
     assert chosen("auto", WORTHWHILE) is False
     with pytest.raises(ValueError, match=r"`compile = on` should find a C\+\+ compiler .* choose `compile = off`"):
         chosen("on", 1)
+
+
+@pytest.mark.parametrize(("device", "calls"), [("cpu", "cpp_wrapper"), ("cuda", "triton.cudagraphs")])
+def test_calls_are_made_from_cpp_on_a_cpu_and_by_a_cuda_graph_on_a_gpu(monkeypatch, device, calls):
+    asked = []
+    monkeypatch.setattr(torch, "compile", lambda function, **settings: asked.append(settings) or function)
+    fused(lambda: None, device)
+    assert asked == [{"dynamic": False, "options": {"fallback_random": True, calls: True}}]
+    assert calls in torch._inductor.list_options()  # else only a GPU would tell that it is called otherwise
 
 
 @pytest.mark.skipif(not can_fuse(torch.device("cpu")), reason="compiling steps needs a C++ compiler: install g++")

@@ -195,8 +195,10 @@ def gpu_lines(repeats: int, quick: bool) -> Iterator[Line]:
     """
     roof = operations(build(MNIST)) / H200
     for batch in (64,) if quick else (512, 4096, 16384):
-        step = trainer(MNIST, batch, "bf16", device="cuda")
-        step()  # the first makes constants and the optimizer's state, which may wait
+        compiled = not quick and can_fuse(torch.device("cuda"))
+        step = trainer(MNIST, batch, "bf16", device="cuda", compiled=compiled)
+        for _ in range(4):  # the first make constants, the optimizer's state and the CUDA graph, and may wait
+            step()
 
         def many(step: Form = step) -> None:
             torch.cuda.set_sync_debug_mode("error")
@@ -212,7 +214,7 @@ def gpu_lines(repeats: int, quick: bool) -> Iterator[Line]:
             _each(seconds, 10 * batch),
             [roof] * len(seconds),
             topic="gpu",
-            case=f"28 px, 7 glimpses, bf16, batch {batch}",
+            case=f"28 px, 7 glimpses, {named((batch, 'bf16', compiled))}",
             measures="whole training step, without a wait inside it",
             against=f"its products at the {H200 / 1e12:.0f} TFLOP/s of an H200",
             unit=PER_IMAGE,

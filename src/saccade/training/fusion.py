@@ -17,13 +17,14 @@ WORTHWHILE = 10_000  # steps: at 5 to 20 ms that each is shorter, they win back 
 
 @cache
 def fused(function: Function, device: str = "cpu") -> Function:
-    """The function compiled at its first call, which takes up to a minute; random numbers are drawn as without."""
-    # Calls from C++ in place of Python save up to a tenth of a step; for a GPU they would need CUDA's headers.
-    from_cpp = device == "cpu"
-    return cast(
-        Function,
-        torch.compile(function, dynamic=False, options={"fallback_random": True, "cpp_wrapper": from_cpp}),
-    )
+    """The function compiled at its first call, which takes up to a minute; random numbers are drawn as without.
+
+    What it returns on a GPU is to be used before the next call, which writes it anew.
+    """
+    # Calls from C++ in place of Python save up to a tenth of a step. For a GPU they would need CUDA's headers; there a
+    # CUDA graph, recorded at the second call and played ever after, makes one call of all.
+    calls = "cpp_wrapper" if device == "cpu" else "triton.cudagraphs"
+    return cast(Function, torch.compile(function, dynamic=False, options={"fallback_random": True, calls: True}))
 
 
 def can_fuse(device: torch.device) -> bool:
