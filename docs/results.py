@@ -212,8 +212,8 @@ def failure() -> Iterator[str]:
 
 
 ABLATIONS = """\
-The recipe `mnist` shortened to ten epochs, its schedule too, with one lever changed at a time: what each is worth where
-time is short, in equal epochs. The least validation error stands first.
+The recipe `mnist-quick`, ten epochs, with one lever changed at a time: what each is worth where time is short. The
+least validation error stands first.
 
 | changed | validation error after the last epoch | training error | n |
 |---|---|---|---|\
@@ -221,12 +221,12 @@ time is short, in equal epochs. The least validation error stands first.
 
 
 def ablations() -> Iterator[str]:
-    """What each lever of the recipe `mnist` brings: runs with one setting changed."""
+    """What each lever of the recipe `mnist-quick` brings: runs with one setting changed."""
     found: dict[str, list[dict[str, float]]] = {}
     for folder in sorted((ROOT / "results" / "ablations").glob("*-seed-*")):
         config, metrics = load(folder / "config.json"), load(folder / "metrics.jsonl")
-        changed = re.sub(r" --(epochs 10|(seed|evaluate-on|compile) \S+)", "", command("mnist", config))
-        found.setdefault(changed.removeprefix("saccade train mnist").strip(), []).append(metrics[-1])
+        changed = re.sub(r" --(seed|evaluate-on|compile) \S+", "", command("mnist-quick", config))
+        found.setdefault(changed.removeprefix("saccade train mnist-quick").strip(), []).append(metrics[-1])
     if not found:
         return
     yield "\n## Ablations\n"

@@ -12,7 +12,7 @@ from saccade.training.take_over import take_over
 
 NAMES = [
     *("cluttered100", "cluttered100-paper", "cluttered60", "cluttered60-paper", "cluttered60-start"),
-    *("digits", "mnist", "mnist-paper", "torch7-mnist", "torch7-translated"),
+    *("digits", "mnist", "mnist-paper", "mnist-quick", "torch7-mnist", "torch7-translated"),
     *("translated", "translated-paper", "translated-paper-start", "translated-start"),
 ]
 

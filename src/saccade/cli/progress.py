@@ -12,6 +12,8 @@ from saccade.training.alarms import alarms, lasting_in
 from saccade.training.build import Attention
 from saccade.training.epoch import Listener
 
+NOTED = 5  # epochs of averaging from which on a run looks, at first, as if it learned nothing
+
 
 class Several(Listener):
     """Listeners that are all told."""
@@ -69,6 +71,12 @@ class EpochLines(Listener):
         self.model, self.history, self.said = config.model, [], {}
         if config.data.train_on == "all":
             self.console.print("The validation images are trained on too: their error below chooses nothing.")
+        span = 1 / (1 - config.training.ema) / steps  # epochs
+        if done < span >= NOTED and not config.training.pretrained:
+            self.console.print(
+                f"Validation is of weights averaged over some {span:.0f} epochs: its error falls only after as many.",
+                soft_wrap=True,
+            )
 
     def on_step(self, epoch: int, step: int) -> None:
         """Move the bar."""
