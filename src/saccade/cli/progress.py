@@ -71,12 +71,8 @@ class EpochLines(Listener):
         self.model, self.history, self.said = config.model, [], {}
         if config.data.train_on == "all":
             self.console.print("The validation images are trained on too: their error below chooses nothing.")
-        span = 1 / (1 - config.training.ema) / steps  # epochs
-        if done < span >= NOTED and not config.training.pretrained:
-            self.console.print(
-                f"Validation is of weights averaged over some {span:.0f} epochs: its error falls only after as many.",
-                soft_wrap=True,
-            )
+        if not config.training.pretrained and (words := _averaging(config.training.ema, done, steps, self.epochs)):
+            self.console.print(words, soft_wrap=True)
 
     def on_step(self, epoch: int, step: int) -> None:
         """Move the bar."""
@@ -107,6 +103,19 @@ class EpochLines(Listener):
         done = (epoch - 1) * self.steps + step - self.before
         ahead = (self.epochs - epoch + 1) * self.steps - step
         return clock((time.monotonic() - self.start) / max(done, 1) * ahead) + " left"
+
+
+def _averaging(ema: float, done: int, steps: int, epochs: int) -> str:
+    """What to expect of averaged weights that at first are mostly the untrained ones; nothing once that is past."""
+    span, all_steps = 1 / (1 - ema), steps * epochs
+    if ema and span > all_steps / 3:
+        return (
+            f"  Warning: Weights are averaged over {span:,.0f} steps, and the run has {all_steps:,}: what is kept will "
+            f"hardly have learned. Try `--ema {max(0, 1 - 10 / all_steps):.3g}`."
+        )
+    if done * steps < span >= NOTED * steps:
+        return f"Validation is of weights averaged over {span / steps:.0f} epochs: its error falls only after as many."
+    return ""
 
 
 def _line(metrics: dict[str, Any], epochs: int, left: str) -> str:

@@ -43,7 +43,7 @@ def train(
     saccade train mnist --num-glimpses 4 --seed 1    # a recipe, and what differs
     saccade train mnist --resume                     # go on where it stopped
     saccade train mine.toml --run runs/mine          # a recipe of your own
-    saccade train mnist --source photos --image-size 64 64 --unit-pixels 32
+    saccade train mnist-quick --source photos --image-size 64 64 --unit-pixels 32
 
     Flags come before the recipe, and the recipe before the defaults shown here.
 
