@@ -212,7 +212,7 @@ def failure() -> Iterator[str]:
 
 
 ABLATIONS = """\
-The recipe `mnist-quick`, ten epochs, with one lever changed at a time: what each is worth where time is short. The
+The recipe `mnist-quick` with one lever changed at a time: what each is worth in ten epochs, of whatever length. The
 least validation error stands first.
 
 | changed | validation error after the last epoch | training error | n |

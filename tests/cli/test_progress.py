@@ -12,7 +12,7 @@ def said(capsys, *, done=0, steps=100, epochs=30, **training):
 
 
 def test_a_run_whose_long_average_hides_at_first_that_it_learns_says_so(capsys):
-    told = "Validation is of weights averaged over 10 epochs: its error falls only after as many.\n"
+    told = "Validation is of weights averaged over 10 epochs: its error is late to fall.\n"
     assert said(capsys, ema=0.999) == told
     assert said(capsys, ema=0.999, done=9) == told
 

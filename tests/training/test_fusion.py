@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from saccade.config import Training
+from saccade.training import fusion
 from saccade.training.fusion import WORTHWHILE, can_fuse, choose_fusion, fused
 
 CPU = torch.device("cpu")
@@ -29,8 +30,8 @@ def unable(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
 
 
-def chosen(wish, steps, processes=1):
-    return choose_fusion(Training(compile=wish), steps, CPU, processes)
+def chosen(wish, steps, processes=1, device=CPU):
+    return choose_fusion(Training(compile=wish), steps, device, processes)
 
 
 @pytest.mark.usefixtures("able")
@@ -48,6 +49,12 @@ def test_in_several_processes_it_is_done_where_it_is_asked_for(wish, choice):
     assert chosen(wish, WORTHWHILE, processes=2) is choice
 
 
+@pytest.mark.parametrize(("wish", "choice"), [("auto", False), ("on", True), ("off", False)])
+def test_on_a_gpu_it_is_done_where_it_is_asked_for(monkeypatch, wish, choice):
+    monkeypatch.setattr(fusion, "find_spec", lambda name: name == "triton")
+    assert chosen(wish, WORTHWHILE, device=torch.device("cuda")) is choice
+
+
 @pytest.mark.usefixtures("unable")
 def test_without_a_compiler_auto_means_off_and_on_is_refused():
     assert chosen("auto", WORTHWHILE) is False
@@ -56,11 +63,11 @@ def test_without_a_compiler_auto_means_off_and_on_is_refused():
 
 
 @pytest.mark.parametrize(("device", "calls"), [("cpu", "cpp_wrapper"), ("cuda", "triton.cudagraphs")])
-def test_calls_are_made_from_cpp_on_a_cpu_and_by_a_cuda_graph_on_a_gpu(monkeypatch, device, calls):
+def test_calls_from_cpp_are_asked_for_on_a_cpu_and_a_cuda_graph_on_a_gpu(monkeypatch, device, calls):
     asked = []
-    monkeypatch.setattr(torch, "compile", lambda function, **settings: asked.append(settings) or function)
+    monkeypatch.setattr(torch, "compile", lambda function, **settings: asked.append(settings["options"]) or function)
     fused(lambda: None, device)
-    assert asked == [{"dynamic": False, "options": {"fallback_random": True, calls: True}}]
+    assert asked[0].keys() - {"fallback_random"} == {calls}
     assert calls in torch._inductor.list_options()  # else only a GPU would tell that it is called otherwise
 
 

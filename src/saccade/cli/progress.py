@@ -114,7 +114,7 @@ def _averaging(ema: float, done: int, steps: int, epochs: int) -> str:
             f"hardly have learned. Try `--ema {max(0, 1 - 10 / all_steps):.3g}`."
         )
     if done * steps < span >= NOTED * steps:
-        return f"Validation is of weights averaged over {span / steps:.0f} epochs: its error falls only after as many."
+        return f"Validation is of weights averaged over {span / steps:.0f} epochs: its error is late to fall."
     return ""
 
 

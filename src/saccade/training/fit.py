@@ -20,6 +20,7 @@ from saccade.training.interrupt import Interrupts
 from saccade.training.launch import join, restarted
 from saccade.training.learner import make_learner
 from saccade.training.lock import locked
+from saccade.training.memory import keep_memory
 from saccade.training.pretrained import from_pretrained
 from saccade.training.run import BEST, CONFIG, RESULTS, Run
 from saccade.training.scenes import load_scenes, resolve
@@ -61,7 +62,8 @@ def fit(
     The model is chosen by validation error, or is the last where the validation images are trained on too (`train_on`);
     the test set is looked at once, after training. On a CPU a run is bit for bit the same every time, however often it
     was stopped and resumed. Processes that torchrun started train it together, each with its share of every batch; the
-    first writes, and tells the listener.
+    first writes, and tells the listener. For the whole process it sets the number of threads, and that memory once used
+    is kept for reuse.
 
     Args:
         config: the settings.
@@ -93,6 +95,7 @@ def fit(
     config = resolve(config, scenes)
     steps = num_batches(scenes.train, training.batch_size, scenes=config.data.scenes) * training.epochs
     compiled = choose_fusion(training, steps, device, ranks.size)
+    keep_memory()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derive(training.seed, "parameters"))
         run = Run(folder, make_learner(config, device, ranks, compiled), scenes)

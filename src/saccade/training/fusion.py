@@ -19,10 +19,10 @@ WORTHWHILE = 10_000  # steps: at 5 to 20 ms that each is shorter, they win back 
 def fused(function: Function, device: str = "cpu") -> Function:
     """The function compiled at its first call, which takes up to a minute; random numbers are drawn as without.
 
-    What it returns on a GPU is to be used before the next call, which writes it anew.
+    What it returns on a GPU is to be used before the next call, which may write it anew.
     """
     # Calls from C++ in place of Python save up to a tenth of a step. For a GPU they would need CUDA's headers; there a
-    # CUDA graph, recorded at the second call and played ever after, makes one call of all.
+    # CUDA graph is asked for, recorded at the second call and played ever after, which is one call.
     calls = "cpp_wrapper" if device == "cpu" else "triton.cudagraphs"
     return cast(Function, torch.compile(function, dynamic=False, options={"fallback_random": True, calls: True}))
 
@@ -37,7 +37,8 @@ def can_fuse(device: torch.device) -> bool:
 def choose_fusion(training: Training, steps: int, device: torch.device, processes: int = 1) -> bool:
     """Whether to compile the steps of a run that has so many, done or not: a resumed run is compiled as before.
 
-    In several processes they are compiled only where that is asked for: what it brings there has not been measured.
+    On a GPU and in several processes they are compiled only where that is asked for: what it brings there has not been
+    measured.
 
     Raises:
         ValueError: if it is wanted and cannot be had.
@@ -46,5 +47,5 @@ def choose_fusion(training: Training, steps: int, device: torch.device, processe
     if training.compile == "on" and not able:
         needed = "a C++ compiler (`g++`, or what `CXX` names)" if device.type == "cpu" else "triton"
         raise ValueError(f"`compile = on` should find {needed}. Found none: install one, or choose `compile = off`.")
-    pays = able and steps >= WORTHWHILE and processes == 1
+    pays = able and steps >= WORTHWHILE and device.type == "cpu" and processes == 1
     return training.compile == "on" or (training.compile == "auto" and pays)

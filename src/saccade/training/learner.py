@@ -12,7 +12,6 @@ from saccade.config import Config, Training
 from saccade.reward.criterion import HybridLoss
 from saccade.training.build import Attention, build, build_loss
 from saccade.training.distributed import ALONE, Ranks
-from saccade.training.memory import keep_memory
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,6 @@ class Learner:
 def make_learner(config: Config, device: torch.device, ranks: Ranks = ALONE, compiled: bool = False) -> Learner:
     """A learner before its first step, with parameters from torch's global generator."""
     training = config.training
-    keep_memory()
     if compiled:  # a function is compiled for eight shapes at most in a process, and then runs as it is written
         torch.compiler.reset()
     model = build(config).to(device)

@@ -3,20 +3,16 @@
 import ctypes
 import sys
 
-# Of glibc's malloc.h. Beyond these many bytes freed at the end of the heap it would give them back to the system, which
-# hands them out again page by page, each cleared: up to a tenth of a step.
-M_TRIM_THRESHOLD, NEVER = -1, 2**31 - 1
-# Blocks beyond these many bytes are never kept: glibc allows no more.
-M_MMAP_THRESHOLD, MOST = -3, 32 * 2**20
+# Parameters of glibc's `mallopt`. What lies free at the end of the heap goes back to the system, which hands it out
+# again page by page, each cleared: up to a tenth of a step. So do blocks of more than so many bytes, one by one; older
+# versions of glibc refuse to set that higher than the second number.
+M_TRIM_THRESHOLD, NEVER = -1, -1
+M_MMAP_THRESHOLD, LARGEST = -3, (2**31 - 1, 32 * 2**20)
 
 
 def keep_memory() -> bool:
-    """Let this process keep the memory that it frees, up to its peak so far; True where the system's library can.
-
-    Example:
-        >>> kept = keep_memory()
-    """
+    """Let this process keep, from now on, the memory that it frees; True where the system's library can do that."""
     allocator = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if allocator is None:
+    if allocator is None or not any(allocator(M_MMAP_THRESHOLD, size) for size in LARGEST):
         return False
-    return bool(allocator(M_TRIM_THRESHOLD, NEVER) and allocator(M_MMAP_THRESHOLD, MOST))
+    return bool(allocator(M_TRIM_THRESHOLD, NEVER))

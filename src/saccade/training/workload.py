@@ -19,6 +19,7 @@ from saccade.glimpse.sensor import Prepared
 from saccade.training.build import build
 from saccade.training.fusion import fused
 from saccade.training.learner import make_learner
+from saccade.training.memory import keep_memory
 from saccade.training.step import train_step
 from saccade.training.timing import Form
 
@@ -54,6 +55,7 @@ def trainer(
     count: int = 2048,
 ) -> Form:
     """A whole training step, from reading the batch, of a set of so many images, to updating the parameters."""
+    keep_memory()  # as `fit` does
     training = Training(batch_size=batch, precision=precision, num_rollouts=num_rollouts)
     learner = make_learner(Config(model=model, training=training), torch.device(device), compiled=compiled)
     learner.model.train()
