@@ -133,7 +133,7 @@ def _say_what_to_try(folder: Path | str) -> None:
     folder = shlex.quote(str(folder))
     commands = {
         f"saccade evaluate {folder}": "what it mistakes for what",
-        f"saccade evaluate {folder} --num-glimpses 2": "with fewer glimpses",
+        f"saccade evaluate {folder} --num-glimpses 2": "with two glimpses",
         f"saccade look {folder} PICTURE.png": "where it looks on a picture of yours",
         "saccade recipes": "what else can be trained",
     }
