@@ -1,5 +1,6 @@
 """`saccade bench`: its yardstick computes what the model computes, its floor is the model's own, its table is whole."""
 
+import collections
 import copy
 import dataclasses
 import itertools
@@ -79,6 +80,14 @@ def test_floor_counts_the_products_of_the_models_own_layers(settings: dict[str, 
     assert [p.input_gradient for p in products(model)] == [False, True, True, True]
     flops = [2 * layer.weight.numel() * (2 if layer is layers[0] else 3) for layer in layers]
     assert operations(model) == sum(flops) * model.num_glimpses
+
+
+def test_every_column_has_its_products():
+    """As many, in the same places, as a model of one column."""
+    one, three = (build(dataclasses.replace(NARROW, columns=columns)) for columns in (1, 3))
+    counts = collections.Counter(dataclasses.replace(product, name="") for product in products(one))
+    assert collections.Counter(dataclasses.replace(p, name="") for p in products(three)) == counts + counts + counts
+    assert operations(three) == 3 * operations(one)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

@@ -79,6 +79,8 @@ class Model:
     """Kind of the recurrent core."""
     hidden_size: int = 256
     """Units of the recurrent core."""
+    columns: int = 1
+    """Networks, from glimpse to classifier, that read the same glimpses; their probabilities are averaged."""
     activation: Literal["relu", "tanh", "sigmoid", "elu", "gelu", "silu"] = "relu"
     """Activation function of the glimpse network and of the rectified core."""
     dropout: float = 0.0

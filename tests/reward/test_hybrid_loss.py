@@ -1,5 +1,6 @@
 """HybridLoss: the gradient it promises to logits, locations and baselines, by formula and by enumeration."""
 
+import dataclasses
 import itertools
 import math
 
@@ -121,6 +122,25 @@ def test_the_logits_learn_from_the_cross_entropy_of_the_last_answer_alone(smooth
     torch.testing.assert_close(losses.classification_loss, expected)
     torch.testing.assert_close(gradient(rollout.logits)[-1], gradient(last))
     assert_equal(gradient(rollout.logits)[:-1], torch.zeros(3, 5 * rollouts, 3))
+
+
+@pytest.mark.parametrize("rollouts", [1, 3])
+@pytest.mark.parametrize("columns", [1, 2, 4])
+def test_columns_learn_each_for_itself_and_are_rewarded_together(columns, rollouts):
+    """The classification loss is the mean of the columns' own; everything else is of the answer that all give."""
+    rollout, target = made(4, 5 * rollouts), label(5)
+    voted = dataclasses.replace(rollout, votes=numbers(columns, 5 * rollouts, 3, seed=7))
+    losses, without = HybridLoss()(voted, target), HybridLoss()(rollout, target)
+    assert voted.votes is not None
+    own = [functional.cross_entropy(vote.detach(), target.repeat(rollouts)) for vote in voted.votes]
+    torch.testing.assert_close(losses.classification_loss, sum(own) / columns)
+    losses.total.backward()
+    chances = voted.votes.detach().softmax(-1)
+    wanted = functional.one_hot(target.repeat(rollouts), 3)
+    torch.testing.assert_close(gradient(voted.votes), (chances - wanted) / chances[..., 0].numel())
+    assert rollout.logits.grad is None
+    for name in ("policy_loss", "baseline_loss", "reward", "error"):
+        assert_equal(getattr(losses, name), getattr(without, name))
 
 
 def test_bug_18_label_smoothing_counts():

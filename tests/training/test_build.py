@@ -114,6 +114,8 @@ def test_a_config_that_went_through_json_builds_the_same_model(changes: dict):
         ({"classes": ("one",)}, "`classes` should name at least 2 classes."),
         ({"hidden_size": 0}, "`hidden_size` should be at least 1. Found `hidden_size = 0`."),
         ({"what_width": 0}, "`what_width` should be at least 1. Found `what_width = 0`."),
+        ({"columns": 0}, "`columns` should be at least 1. Found `columns = 0`."),
+        ({"columns": 65}, "`columns` should be at most 64. Found `columns = 65`."),
         ({"where_width": 0}, "`where_width` should be at least 1. Found `where_width = 0`."),
         ({"join_width": 0}, "`join_width` should be at least 1. Found `join_width = 0`."),
         ({"locator_width": -1}, "`locator_width` should be at least 0. Found `locator_width = -1`."),

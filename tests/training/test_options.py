@@ -41,6 +41,7 @@ CHANGES = {
     "join_width": (9, {}),
     "core": ("lstm", {}),
     "hidden_size": (9, {}),
+    "columns": (2, {}),
     "activation": ("tanh", {}),
     "dropout": (0.5, {}),
     "init": (0.3, {}),

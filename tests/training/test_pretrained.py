@@ -5,6 +5,7 @@ import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -24,6 +25,7 @@ from training.tiny import Interrupt, metrics, outcome, tiny, tiny_model
     [
         {},
         {"core": "lstm", "locator_width": 5, "learn_std": True},
+        {"columns": 3, "core": "lstm"},
         {"core": "gru", "baseline": "scalar", "depth": 2, "scale": 1.7, "start": "centre", "stochastic": True},
     ],
 )
@@ -34,7 +36,9 @@ def test_a_model_is_the_same_after_a_round_trip(tmp_path, changes: dict):
     assert not copy.training
     image = torch.randint(256, (5, 1, 8, 8), dtype=torch.uint8)
     first, second = (vars(m(image, generator=torch.Generator().manual_seed(0))) for m in (model, copy))
+    votes = first.pop("votes"), second.pop("votes")
     assert all(torch.equal(first[name], second[name]) for name in first)
+    assert votes == (None, None) if model.config.columns == 1 else torch.equal(*votes)
 
 
 def test_a_saved_model_holds_no_pickle_and_nothing_else(tmp_path):
@@ -170,21 +174,25 @@ WIDTHS = {"what_width": 8, "where_width": 8, "join_width": 12, "hidden_size": 12
 @given(
     st.sampled_from(["rectified", "lstm", "gru"]),
     st.sampled_from(["value", "scalar"]),
+    st.integers(1, 3),
     st.fixed_dictionaries({name: st.integers(0, 5) for name in WIDTHS}),
 )
-def test_a_wider_model_answers_as_the_other_did(core: str, baseline: str, more: dict[str, int]):
+def test_a_wider_model_answers_as_the_other_did(core: str, baseline: str, columns: int, more: dict[str, int]):
     """Whatever grows: no unit reads one that is added, whose own weights are those of its start."""
-    trained = build(tiny_model(core=core, baseline=baseline, **WIDTHS)).eval()
+    kinds = {"core": core, "baseline": baseline, "columns": columns}
+    trained = build(tiny_model(**kinds, **WIDTHS)).eval()
     wide = {name: width + more[name] for name, width in WIDTHS.items()}
-    wider = build(tiny_model(core=core, baseline=baseline, **wide)).eval()
-    added = wider.glimpse.what[1].weight[WIDTHS["what_width"] :].clone()
+    wider = build(tiny_model(**kinds, **wide)).eval()
+    last: Any = wider.glimpse if columns == 1 else wider.glimpse.columns[-1]
+    added = last.what[1].weight[WIDTHS["what_width"] :].clone()
     take_over(wider, trained)
     image = torch.randint(256, (5, 1, 8, 8), dtype=torch.uint8)
     before, after = trained(image), wider(image)
     for field in ("logits", "locations", "baselines"):
         torch.testing.assert_close(getattr(after, field), getattr(before, field), atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(after.hiddens[..., : WIDTHS["hidden_size"]], before.hiddens, atol=1e-5, rtol=1e-4)
-    assert torch.equal(wider.glimpse.what[1].weight[WIDTHS["what_width"] :], added)
+    states = after.hiddens.unflatten(-1, (columns, -1))[..., : WIDTHS["hidden_size"]].flatten(-2)
+    torch.testing.assert_close(states, before.hiddens, atol=1e-5, rtol=1e-4)
+    assert torch.equal(last.what[1].weight[WIDTHS["what_width"] :], added)
 
 
 def test_units_that_are_added_learn():
@@ -207,9 +215,10 @@ def test_a_scale_a_channel_and_an_edge_that_are_black_change_no_answer():
     torch.testing.assert_close(larger.glimpse.what(seen.flatten(1)), trained.glimpse.what(glimpse))
 
 
-def test_a_gaze_moves_by_the_same_pixels_on_a_larger_image():
+@pytest.mark.parametrize("columns", [1, 2])
+def test_a_gaze_moves_by_the_same_pixels_on_a_larger_image(columns: int):
     """An image in the middle of a larger one is looked at, and named, as it was alone."""
-    small = {"image": (1, 20, 12), "unit_pixels": 2.0, "glimpse_size": (3, 3), "depth": 2}
+    small = {"image": (1, 20, 12), "unit_pixels": 2.0, "glimpse_size": (3, 3), "depth": 2, "columns": columns}
     trained = build(tiny_model(**small)).eval()
     with torch.no_grad():
         trained.locator.mean[-2].weight.mul_(0.3)  # so that no place lies at the bound of either model
@@ -241,6 +250,7 @@ def test_what_means_something_else_is_not_taken(changes: dict, part: str):
         ({"glimpse_size": (2, 9)}, "a `glimpse_size[0]` of at most 2, as the new one has. Found 4."),
         ({"core": "gru"}, "`core = gru`, as the new one has. Found `core = lstm`."),
         ({"core": "rectified"}, "`core = rectified`, as the new one has. Found `core = lstm`."),
+        ({"columns": 2}, "`columns = 2`, as the new one has. Found `columns = 1`."),
         ({"learn_std": True}, "`learn_std = True`, as the new one has. Found `learn_std = False`."),
         ({"locator_width": 0}, "a `locator_width` of at most 0, as the new one has. Found 5."),
         ({"image": (2, 8, 8), "depth": 1}, "a `depth` of at most 1, as the new one has. Found 2."),

@@ -13,7 +13,8 @@ from saccade.config import Model
 from saccade.recurrent.rollout import Rollout
 from saccade.reward.criterion import HybridLoss, Losses
 from saccade.training.build import Attention, build
-from saccade.training.unrolled import Criterion, _walk, supported, unrolled
+from saccade.training.unrolled import Criterion, supported, unrolled
+from saccade.training.walk import walk
 
 MODEL = Model(image=(2, 28, 20), classes=("a", "b", "c"), num_glimpses=4, hidden_size=24, join_width=40)
 FIELDS = ("logits", "locations", "log_probs", "baselines", "hiddens")
@@ -91,6 +92,8 @@ def assert_same(loop: Found, fast: Found, atol: float = 1e-5):
         {"baseline": "scalar", "policy_gradient_into_core": True},
         {"baseline_gradient_into_core": True, "depth": 3, "glimpse_size": (5, 4)},
         {"scale": 1.5, "depth": 2},
+        {"columns": 2, "locator_width": 16},
+        {"columns": 3, "depth": 2, "policy_gradient_into_core": True, "baseline_gradient_into_core": True},
     ],
 )
 def test_fast_form_equals_the_loop(settings: dict[str, Any], num_rollouts: int):
@@ -132,8 +135,8 @@ class _Other(nn.ReLU):
     """Not ReLU itself: it might do anything."""
 
 
-def _with(name: str, value: object) -> Attention:
-    model = build(MODEL)
+def _with(name: str, value: object, **settings: Any) -> Attention:
+    model = build(replace(MODEL, **settings))
     owner, _, attribute = name.rpartition(".")
     setattr(model.get_submodule(owner), attribute, value)
     return model
@@ -148,6 +151,9 @@ def _with(name: str, value: object) -> Attention:
         _with("core.activation", _Other()),
         _with("glimpse.what", nn.Flatten()),
         _with("glimpse.sensor", nn.Identity()),
+        build(replace(MODEL, columns=2, core="gru")),
+        _with("core.columns.1.activation", nn.Tanh(), columns=2),
+        _with("glimpse.columns.1.what", nn.Identity(), columns=2),
     ],
 )
 def test_anything_else_is_left_to_the_loop(model: Attention):
@@ -160,11 +166,11 @@ def test_a_step_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch):
     memory = []
 
     def watched(*given: Any) -> Any:
-        walk = _walk(*given)
-        memory.append(weakref.ref(walk.hiddens.untyped_storage()))
-        return walk
+        walked = walk(*given)
+        memory.append(weakref.ref(walked.hiddens.untyped_storage()))
+        return walked
 
-    monkeypatch.setattr("saccade.training.unrolled._walk", watched)
+    monkeypatch.setattr("saccade.training.unrolled.walk", watched)
     gc.disable()
     try:
         _, gradients = unrolled(made(), hybrid, *images())

@@ -35,4 +35,8 @@ class GlimpseNetwork(nn.Module):
 
     def forward(self, image: Prepared, location: Float[Tensor, "batch place"]) -> Float[Tensor, "batch feature"]:
         """The feature of each glimpse."""
-        return self.join(torch.cat([self.what(self.sensor(image, location)), self.where(location)], dim=-1))
+        return self.read(self.sensor(image, location), location)
+
+    def read(self, patch: Tensor, location: Float[Tensor, "batch place"]) -> Float[Tensor, "batch feature"]:
+        """The feature of what the sensor gave there."""
+        return self.join(torch.cat([self.what(patch), self.where(location)], dim=-1))

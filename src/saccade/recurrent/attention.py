@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 from torch import Generator, Tensor, nn
 
 from saccade.policy.locator import Given, Uniform
+from saccade.recurrent.columns import poll
 from saccade.recurrent.heads import NoBaseline
 from saccade.recurrent.rollout import Rollout
 
@@ -124,12 +125,14 @@ class RecurrentAttention(nn.Module):
             locations.append(location)
             log_probs.append(log_prob)
         before, after = torch.stack(hiddens[:-1]), torch.stack(hiddens[1:])
+        logits, votes = poll(self.classifier, after if every_answer else after[-1:])
         return Rollout(
-            logits=self.classifier(after if every_answer else after[-1:]),
+            logits=logits,
             locations=torch.stack(locations),
             log_probs=torch.stack(log_probs),
             baselines=self.baseline(before),
             hiddens=after,
+            votes=votes,
         )
 
     def still(self, image: Shaped[Tensor, "images channels height width"], num_glimpses: int) -> "Still":

@@ -23,6 +23,8 @@ class Rollout:
     """Reward expected before each location was chosen."""
     hiddens: Float[Tensor, "time batch hidden"]
     """h_1 .. h_T."""
+    votes: Float[Tensor, "columns batch classes"] | None = None
+    """Scores of the classes by each of several columns after the last glimpse; the answer is by all together."""
 
     @property
     def answer(self) -> Float[Tensor, "batch classes"]:

@@ -15,7 +15,8 @@ from saccade.glimpse.sensor import SpatialGlimpse
 from saccade.policy.locator import Locator
 from saccade.policy.units import ReinforceNormal, units
 from saccade.recurrent.attention import RecurrentAttention, Still
-from saccade.recurrent.core import GRUCore, LSTMCore, RectifiedCore
+from saccade.recurrent.columns import CoreColumns, GlimpseColumns, Voters
+from saccade.recurrent.core import Core, GRUCore, LSTMCore, RectifiedCore
 from saccade.recurrent.heads import NoBaseline, ScalarBaseline, ValueBaseline
 from saccade.reward.criterion import HybridLoss
 
@@ -30,7 +31,7 @@ ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
 
 
 # More than any task needs; what a hostile file asks for should not take the memory, or all day.
-MOST = {"num_glimpses": 100_000, "depth": 64}
+MOST = {"num_glimpses": 100_000, "depth": 64, "columns": 64}
 MOST_NUMBERS = 2**30
 
 
@@ -64,11 +65,13 @@ def build(config: Config | Model) -> Attention:
     """
     model = config.model if isinstance(config, Config) else config
     _check(model)
+    each = range(model.columns)
+    one = model.columns == 1
     attention = Attention(
-        glimpse=_glimpse(model),
-        core=_core(model),
+        glimpse=_glimpse(model) if one else GlimpseColumns(_glimpse(model) for _ in each),
+        core=_core(model) if one else CoreColumns(_core(model) for _ in each),
         locator=_locator(model),
-        classifier=nn.Sequential(nn.Dropout(model.dropout), nn.Linear(model.hidden_size, len(model.classes))),
+        classifier=_classifier(model) if one else Voters(_classifier(model) for _ in each),
         baseline=_baseline(model),
         num_glimpses=model.num_glimpses,
         start=model.start,
@@ -109,7 +112,7 @@ def _check(model: Model) -> None:
         raise ValueError(f"`classes` should name at least 2 classes. Found `classes = {model.classes}`.")
     if min(model.glimpse_size) < 1:
         raise ValueError(f"`glimpse_size` should be at least 1. Found `glimpse_size = {model.glimpse_size}`.")
-    for name in ("what_width", "where_width", "join_width", "hidden_size"):
+    for name in ("what_width", "where_width", "join_width", "hidden_size", "columns"):
         if getattr(model, name) < 1:
             raise ValueError(f"`{name}` should be at least 1. Found `{name} = {getattr(model, name)}`.")
     for name, most in MOST.items():
@@ -142,15 +145,19 @@ def _glimpse(model: Model) -> GlimpseNetwork:
     )
 
 
-def _core(model: Model) -> nn.Module:
+def _core(model: Model) -> Core:
     if model.core == "rectified":
         return RectifiedCore(model.hidden_size, ACTIVATIONS[model.activation])
     return {"lstm": LSTMCore, "gru": GRUCore}[model.core](model.hidden_size, model.hidden_size)
 
 
+def _classifier(model: Model) -> nn.Module:
+    return nn.Sequential(nn.Dropout(model.dropout), nn.Linear(model.hidden_size, len(model.classes)))
+
+
 def _locator(model: Model) -> Locator:
     return Locator(
-        model.hidden_size,
+        model.columns * model.hidden_size,
         ReinforceNormal(model.std, learn_std=model.learn_std, stochastic=model.stochastic),
         reach(model.unit_pixels, cast(tuple[int, int], model.image[1:])),
         width=model.locator_width,
@@ -162,5 +169,7 @@ def _baseline(model: Model) -> nn.Module:
     if model.baseline == "scalar":
         return ScalarBaseline()
     if model.baseline == "value":
-        return ValueBaseline(model.hidden_size, baseline_gradient_into_core=model.baseline_gradient_into_core)
+        return ValueBaseline(
+            model.columns * model.hidden_size, baseline_gradient_into_core=model.baseline_gradient_into_core
+        )
     return NoBaseline()

@@ -37,7 +37,7 @@ def products(model: RecurrentAttention) -> tuple[Product, ...]:
     found = list(_linear(model))
     largest = max(layer.weight.numel() for _, layer in found)
     return tuple(
-        Product(name, layer.in_features, layer.out_features, not name.startswith("glimpse.what."))
+        Product(name, layer.in_features, layer.out_features, ".what." not in name)
         for name, layer in found
         if layer.weight.numel() >= LARGE * largest
     )

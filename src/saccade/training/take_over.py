@@ -1,6 +1,7 @@
 """`take_over`: what one model has learned, as the start of another, which may be larger."""
 
 import math
+import re
 
 import torch
 from jaxtyping import Int64
@@ -10,6 +11,8 @@ from saccade.config import Model
 from saccade.training.build import Attention
 
 SENSES = ("glimpse.what.1.weight", "glimpse.where.0.weight")  # the weights that read no units
+STATES = ("locator.mean.0.weight", "baseline.value.weight")  # those that read the states of all columns
+COLUMN = re.compile(r"columns\.\d+\.")  # what the name of a column's part begins with
 START = "`pretrained` should be a model with"
 
 
@@ -43,15 +46,16 @@ def take_over(model: Attention, other: Attention) -> None:
         mine, theirs = (dict(getattr(each, part).named_parameters()) for each in (model, other))
         theirs |= _same_pixels(part, theirs, model.config, other.config)
         for name, weight in theirs.items():
-            places = _places(f"{part}.{name}", tuple(weight.shape), model.config, other.config)
-            if len(places) == 2 and f"{part}.{name}" not in SENSES:
+            layer = COLUMN.sub("", f"{part}.{name}")
+            places = _places(layer, tuple(weight.shape), model.config, other.config)
+            if len(places) == 2 and layer not in SENSES:
                 mine[name][places[0]] = 0
             mine[name][torch.meshgrid(*places, indexing="ij") if places else ()] = weight.to(mine[name])
 
 
 def _check(new: Model, old: Model) -> None:
     """Refuse a start of other parts, or of larger ones."""
-    for name in ("core", "learn_std"):
+    for name in ("core", "columns", "learn_std"):
         mine, theirs = getattr(new, name), getattr(old, name)
         if mine != theirs:
             raise ValueError(f"{START} `{name} = {mine}`, as the new one has. Found `{name} = {theirs}`.")
@@ -81,6 +85,9 @@ def _places(name: str, shape: tuple[int, ...], new: Model, old: Model) -> list[I
         places[1] = pixels.flatten()
     if name == "glimpse.join.0.weight":  # first all of `what`, then all of `where`
         places[1] = torch.cat([torch.arange(old.what_width), new.what_width + torch.arange(old.where_width)])
+    if name in STATES:  # one column after the other
+        columns = torch.arange(new.columns * new.hidden_size).view(new.columns, -1)
+        places[1] = columns[:, : old.hidden_size].flatten()
     if name.startswith("core.cell."):  # one gate after the other
         gates = shape[0] // old.hidden_size
         places[0] = torch.arange(gates * new.hidden_size).view(gates, -1)[:, : old.hidden_size].flatten()
@@ -89,9 +96,10 @@ def _places(name: str, shape: tuple[int, ...], new: Model, old: Model) -> list[I
 
 def _same_pixels(part: str, weights: dict[str, Tensor], new: Model, old: Model) -> dict[str, Tensor]:
     """What reads and tells places in the old model, so that they are the same pixels in the new one."""
-    if part == "glimpse" and "where.0.weight" in weights:  # a location spans half the image's width, and its height
+    if part == "glimpse":  # a location spans half the image's width, and its height
         wider, taller = (side / before for side, before in zip(new.image[:0:-1], old.image[:0:-1], strict=True))
-        return {"where.0.weight": weights["where.0.weight"] * weights["where.0.weight"].new_tensor([wider, taller])}
+        where = {name: weight for name, weight in weights.items() if name.endswith("where.0.weight")}
+        return {name: weight * weight.new_tensor([wider, taller]) for name, weight in where.items()}
     if part == "locator":  # a mean of 1 stands for `unit_pixels`
         last = max(name for name in weights if name.startswith("mean.")).rsplit(".", 1)[0]
         nearer = old.unit_pixels / new.unit_pixels
