@@ -78,7 +78,7 @@ class Model:
     core: Literal["rectified", "lstm", "gru"] = "rectified"
     """Kind of the recurrent core."""
     hidden_size: int = 256
-    """Units of the recurrent core."""
+    """Units of the recurrent core, of each column's where there are several."""
     columns: int = 1
     """Networks, from glimpse to classifier, that read the same glimpses; their probabilities are averaged."""
     activation: Literal["relu", "tanh", "sigmoid", "elu", "gelu", "silu"] = "relu"

@@ -10,6 +10,14 @@ from saccade import build
 from saccade.recurrent.columns import Voters
 from training.tiny import tiny_model
 
+
+class PlainGlimpse(nn.Module):
+    """The top left corner, wherever it is asked for."""
+
+    def forward(self, image: torch.Tensor, location: torch.Tensor) -> torch.Tensor:
+        return image[..., :4, :4]
+
+
 CORES = ("rectified", "lstm", "gru")
 
 
@@ -62,6 +70,23 @@ def test_one_column_is_the_model_as_it_ever_was():
     assert [name for name, _ in one.named_parameters()] == [name for name, _ in plain.named_parameters()]
     assert "glimpse.what.1.weight" in dict(one.named_parameters())
     assert one(torch.zeros(1, 1, 8, 8)).votes is None
+
+
+def test_a_sensor_of_ones_own_sees_for_all_columns():
+    """It takes each glimpse once."""
+    model: Any = build(tiny_model(columns=3))
+    seen = []
+    model.glimpse.sensor.register_forward_hook(lambda *call: seen.append(call))
+    model(torch.rand(2, 1, 8, 8))
+    assert len(seen) == model.num_glimpses
+    model.glimpse.sensor = PlainGlimpse()
+    assert model(torch.rand(2, 1, 8, 8)).logits.shape == (3, 2, 10)
+    assert len(seen) == model.num_glimpses
+
+
+def test_votes_keep_their_precision_but_half():
+    for kind, joined in [(torch.float64, torch.float64), (torch.bfloat16, torch.float32)]:
+        assert Voters([nn.Identity()] * 2)(torch.zeros(3, 4, dtype=kind)).dtype == joined
 
 
 def test_a_vote_is_of_probabilities_not_of_scores():

@@ -127,17 +127,17 @@ def test_the_logits_learn_from_the_cross_entropy_of_the_last_answer_alone(smooth
 @pytest.mark.parametrize("rollouts", [1, 3])
 @pytest.mark.parametrize("columns", [1, 2, 4])
 def test_columns_learn_each_for_itself_and_are_rewarded_together(columns, rollouts):
-    """The classification loss is the mean of the columns' own; everything else is of the answer that all give."""
+    """The classification loss is the sum of the columns' own; everything else is of the answer that all give."""
     rollout, target = made(4, 5 * rollouts), label(5)
     voted = dataclasses.replace(rollout, votes=numbers(columns, 5 * rollouts, 3, seed=7))
     losses, without = HybridLoss()(voted, target), HybridLoss()(rollout, target)
     assert voted.votes is not None
     own = [functional.cross_entropy(vote.detach(), target.repeat(rollouts)) for vote in voted.votes]
-    torch.testing.assert_close(losses.classification_loss, sum(own) / columns)
+    torch.testing.assert_close(losses.classification_loss, torch.stack(own).sum())
     losses.total.backward()
     chances = voted.votes.detach().softmax(-1)
     wanted = functional.one_hot(target.repeat(rollouts), 3)
-    torch.testing.assert_close(gradient(voted.votes), (chances - wanted) / chances[..., 0].numel())
+    torch.testing.assert_close(gradient(voted.votes), (chances - wanted) / (5 * rollouts))
     assert rollout.logits.grad is None
     for name in ("policy_loss", "baseline_loss", "reward", "error"):
         assert_equal(getattr(losses, name), getattr(without, name))

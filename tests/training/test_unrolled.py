@@ -154,6 +154,8 @@ def _with(name: str, value: object, **settings: Any) -> Attention:
         build(replace(MODEL, columns=2, core="gru")),
         _with("core.columns.1.activation", nn.Tanh(), columns=2),
         _with("glimpse.columns.1.what", nn.Identity(), columns=2),
+        _with("glimpse.sensor", nn.Identity(), columns=2),
+        _with("core", build(replace(MODEL, columns=3)).core, columns=2),
     ],
 )
 def test_anything_else_is_left_to_the_loop(model: Attention):
@@ -171,10 +173,11 @@ def test_a_step_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch):
         return walked
 
     monkeypatch.setattr("saccade.training.unrolled.walk", watched)
+    unrolled(made(), hybrid, *images())  # the first call in a process leaves a cycle of PyTorch's own
     gc.disable()
     try:
         _, gradients = unrolled(made(), hybrid, *images())
         assert gradients
-        assert memory[0]() is None
+        assert memory[1]() is None
     finally:
         gc.enable()

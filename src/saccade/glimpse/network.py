@@ -30,8 +30,7 @@ class GlimpseNetwork(nn.Module):
 
     def prepare(self, image: Shaped[Tensor, "images channels height width"], num_glimpses: int) -> Prepared:
         """The images as the sensor likes them best for that many glimpses."""
-        prepare = getattr(self.sensor, "prepare", None)
-        return prepare(image, num_glimpses) if prepare else image
+        return prepared(self.sensor, image, num_glimpses)
 
     def forward(self, image: Prepared, location: Float[Tensor, "batch place"]) -> Float[Tensor, "batch feature"]:
         """The feature of each glimpse."""
@@ -40,3 +39,9 @@ class GlimpseNetwork(nn.Module):
     def read(self, patch: Tensor, location: Float[Tensor, "batch place"]) -> Float[Tensor, "batch feature"]:
         """The feature of what the sensor gave there."""
         return self.join(torch.cat([self.what(patch), self.where(location)], dim=-1))
+
+
+def prepared(sensor: nn.Module, image: Shaped[Tensor, "images channels height width"], num_glimpses: int) -> Prepared:
+    """The images as a sensor likes them best for that many glimpses, if it has a wish."""
+    prepare = getattr(sensor, "prepare", None)
+    return prepare(image, num_glimpses) if prepare else image

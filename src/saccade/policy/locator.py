@@ -24,7 +24,7 @@ class Locator(nn.Module):
         location is (x, y) in [-1, 1], x right, y down; the unit's 1 is `reach` (x, y) from the image's centre.
 
     Args:
-        hidden_size: units of the core.
+        hidden_size: units of the core, or of all cores where there are several columns.
         unit: the REINFORCE unit that draws, such as `ReinforceNormal(0.22)`.
         reach: location that the unit's 1 stands for, one number or (x, y); see `saccade.glimpse.location.reach`.
         width: units of a hidden layer of the locator's own; 0 has none.

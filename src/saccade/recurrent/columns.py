@@ -8,13 +8,13 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from saccade.glimpse.network import GlimpseNetwork
+from saccade.glimpse.network import GlimpseNetwork, prepared
 from saccade.glimpse.sensor import Prepared
 from saccade.recurrent.core import Core, State
 
 
 class GlimpseColumns(nn.Module):
-    """One glimpse, read by several glimpse networks, of which the first one's sensor takes it: their features in a row.
+    """One glimpse, read by several glimpse networks: their features in a row. The first one's sensor takes it.
 
     Example:
         >>> from saccade import build
@@ -29,15 +29,11 @@ class GlimpseColumns(nn.Module):
     def __init__(self, columns: Iterable[GlimpseNetwork]) -> None:
         super().__init__()
         self.columns = nn.ModuleList(columns)
-
-    @property
-    def sensor(self) -> nn.Module:
-        """The sensor of all columns."""
-        return self.columns[0].sensor
+        self.sensor = self.columns[0].sensor
 
     def prepare(self, image: Shaped[Tensor, "images channels height width"], num_glimpses: int) -> Prepared:
         """The images as the sensor likes them best for that many glimpses."""
-        return self.columns[0].prepare(image, num_glimpses)
+        return prepared(self.sensor, image, num_glimpses)
 
     def forward(self, image: Prepared, location: Float[Tensor, "batch place"]) -> Float[Tensor, "batch features"]:
         """The features of each glimpse."""
@@ -48,7 +44,7 @@ class GlimpseColumns(nn.Module):
 class CoreColumns(nn.Module):
     """Several cores, each of which reads its own part of the features; the hidden state is theirs in a row."""
 
-    columns: Any
+    columns: Any  # as above
 
     def __init__(self, columns: Iterable[Core]) -> None:
         super().__init__()
@@ -99,7 +95,8 @@ class Voters(nn.Module):
 
 def joint(votes: Float[Tensor, "columns *steps batch classes"]) -> Float[Tensor, "*steps batch classes"]:
     """The logarithm of the mean of the columns' probabilities."""
-    return votes.float().log_softmax(-1).logsumexp(0) - math.log(len(votes))
+    votes = votes.to(torch.promote_types(votes.dtype, torch.float32))  # they may be bf16
+    return votes.log_softmax(-1).logsumexp(0) - math.log(len(votes))
 
 
 def poll(

@@ -22,7 +22,7 @@ class Rollout:
     baselines: Float[Tensor, "time batch"]
     """Reward expected before each location was chosen."""
     hiddens: Float[Tensor, "time batch hidden"]
-    """h_1 .. h_T."""
+    """h_1 .. h_T, of all columns in a row."""
     votes: Float[Tensor, "columns batch classes"] | None = None
     """Scores of the classes by each of several columns after the last glimpse; the answer is by all together."""
 

@@ -146,7 +146,7 @@ class Losses:
     total: Float[Tensor, ""]
     """classification_loss + policy_weight * policy_loss + baseline_weight * baseline_loss."""
     classification_loss: Float[Tensor, ""]
-    """Cross-entropy of the last answer; of several columns, the mean of theirs, so that each learns for itself."""
+    """Cross-entropy of the last answer; of several columns, the sum of theirs: each learns as it would alone."""
     policy_loss: Float[Tensor, ""]
     """-mean over the batch of sum_t A_t log p(l_t)."""
     baseline_loss: Float[Tensor, ""]
@@ -212,7 +212,8 @@ class HybridLoss(nn.Module):
         target = label.repeat(rollouts)
         votes = rollout.answer[None] if rollout.votes is None else rollout.votes
         scores = votes.flatten(0, 1).to(torch.promote_types(votes.dtype, torch.float32))  # logits may be bf16
-        classification_loss = F.cross_entropy(scores, target.repeat(len(votes)), label_smoothing=self.label_smoothing)
+        targets = target.repeat(len(votes))
+        classification_loss = len(votes) * F.cross_entropy(scores, targets, label_smoothing=self.label_smoothing)
         reward = self.reward(rollout.answer, target, self.reward_scale)
         advantage = self._advantage(reward.view(rollouts, -1), rollout.baselines)
         policy_loss = -(advantage * rollout.log_probs).sum(0).mean()

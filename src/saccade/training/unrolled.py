@@ -31,22 +31,23 @@ from saccade.recurrent.heads import NoBaseline, ScalarBaseline
 from saccade.recurrent.rollout import Rollout
 from saccade.reward.criterion import Losses
 from saccade.training.fusion import fused
-from saccade.training.walk import names_of, prefixes, retrace, walk
+from saccade.training.walk import layers, retrace, walk
 
 Criterion = Callable[[Rollout, Tensor], Losses]
-COLUMNS = (GlimpseColumns, CoreColumns)
 NAMES = tuple(field.name for field in fields(Losses))
 
 
 def supported(model: RecurrentAttention) -> bool:
     """Whether `unrolled` knows the model: its parts are the ones of the paper, in the widths that they may have."""
     parts: Any = model
-    several = [_is(part, kind) for part, kind in zip((parts.glimpse, parts.core), COLUMNS, strict=True)]
-    glimpses, cores = (part.columns if all(several) else [part] for part in (parts.glimpse, parts.core))
+    several = _is(parts.glimpse, GlimpseColumns) and _is(parts.core, CoreColumns)
+    glimpses, cores = (part.columns if several else [part] for part in (parts.glimpse, parts.core))
     return (
         model.start == "learned"
         and _is(parts.locator, Locator)
         and _is(parts.locator.unit, ReinforceNormal)
+        and _is(getattr(parts.glimpse, "sensor", None), SpatialGlimpse)
+        and len(glimpses) == len(cores)
         and all(map(_known, glimpses, cores))
     )
 
@@ -57,7 +58,6 @@ def _known(glimpse: Any, core: Any) -> bool:
         _is(core, RectifiedCore)
         and _is(core.activation, nn.ReLU)
         and _is(glimpse, GlimpseNetwork)
-        and _is(glimpse.sensor, SpatialGlimpse)
         and _kinds(glimpse.what) == [nn.Flatten, nn.Linear, nn.ReLU]
         and _kinds(glimpse.where) == [nn.Linear, nn.ReLU]
         and _kinds(glimpse.join) == [nn.Linear, nn.ReLU, nn.Linear]
@@ -87,8 +87,7 @@ def unrolled(
         losses, gradients = learn(model, _Heads(model), criterion, scene, label, noise, dtype)
     # The two biases of h_t have one gradient. A copy made inside would be left out where it is compiled, and who cuts
     # gradients, in place, would cut this one twice.
-    for column in prefixes(model):
-        *_, out, core = names_of(column)
+    for *_, out, core in layers(model):
         gradients[f"{core}.bias"] = gradients[f"{out}.bias"].clone()
     return Losses(*losses), gradients
 
@@ -114,9 +113,9 @@ def _learn(
     sources = (0, 1, 2) if _into_core(model) else (0, 1)
     slopes, losses = grad(loss, sources, has_aux=True)(parameters, walked.hiddens[-1:], walked.hiddens[:-1])
     gradients, *of_states = slopes
-    of_columns = zip(*(part.chunk(len(walked.columns), -1) for part in of_states), strict=True)
-    for column, of_hiddens in zip(walked.columns, of_columns, strict=True):
-        gradients |= retrace(column, *of_hiddens)
+    of_columns = zip(*(part.chunk(len(walked.columns), -1) for part in (walked.hiddens, *of_states)), strict=True)
+    for column, hiddens in zip(walked.columns, of_columns, strict=True):
+        gradients |= retrace(column, *hiddens)
     return losses, gradients
 
 

@@ -4,10 +4,10 @@ See `unrolled`, whose other half judges the walk.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from saccade.recurrent.attention import RecurrentAttention
 from saccade.training.padded import affine, beside, rectify, through
@@ -24,24 +24,23 @@ class Column:
     so a layer is one product forwards, and its weights and its bias are one product backwards.
     """
 
-    def __init__(self, model: RecurrentAttention, prefix: str, batch: int, dtype: torch.dtype) -> None:
-        self.names = names_of(prefix)
-        self.layers: list[Any] = [model.get_submodule(name) for name in self.names]
+    def __init__(self, model: RecurrentAttention, names: list[str], batch: int, dtype: torch.dtype) -> None:
+        self.names, self.layers = names, [cast(nn.Linear, model.get_submodule(name)) for name in names]
         what, where, join, out, recurrent = self.layers
         bias = out.bias + recurrent.bias
         core, first = affine(dtype, bias, out.weight, recurrent.weight), affine(dtype, bias, out.weight)
         # What, where, join, core, and the core of the first step: weights and bias as one matrix each.
         self.weights = [*(affine(dtype, layer.bias, layer.weight) for layer in (what, where, join)), core, first]
         self.inputs: list[Tensors] = []  # of each step: patch, place, seen, and state, which is joined and h_{t-1}
-        self.hiddens = [core.new_zeros(batch, recurrent.out_features)]  # h_0 .. h_t; h_0 is 0, and no input
+        self.hidden = core.new_zeros(batch, recurrent.out_features)  # h_t; h_0 is 0, and no input
 
     def look(self, patch: Tensor, place: Tensor) -> None:
         """Take in a glimpse."""
         what, where, join, core, first = self.weights
         seen = beside(rectify(patch @ what.t()), rectify(place @ where.t()))
         joined = rectify(seen @ join.t())
-        state = beside(joined, self.hiddens[-1]) if self.inputs else beside(joined)
-        self.hiddens.append(rectify(state @ (core if self.inputs else first).t()))
+        state = beside(joined, self.hidden) if self.inputs else beside(joined)
+        self.hidden = rectify(state @ (core if self.inputs else first).t())
         self.inputs.append([patch, place, seen, state])
 
 
@@ -60,7 +59,7 @@ def walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dtyp
     """The loop, with its layers as bare products."""
     parts: Any = model
     locator, sensor = parts.locator, parts.glimpse.sensor
-    columns = [Column(model, prefix, noise.shape[1], dtype) for prefix in prefixes(model)]
+    columns = [Column(model, names, noise.shape[1], dtype) for names in layers(model)]
     hiddens, locations, draws = [_in_a_row(columns)], [], []
     for step in range(len(noise)):
         with torch.autocast(noise.device.type, dtype, enabled=dtype != torch.float32):
@@ -78,12 +77,11 @@ def walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dtyp
 
 def _in_a_row(columns: list[Column]) -> Tensor:
     """h_t of all columns."""
-    hiddens = [column.hiddens[-1] for column in columns]
-    return torch.cat(hiddens, dim=1) if len(hiddens) > 1 else hiddens[0]
+    return torch.cat([column.hidden for column in columns], dim=1) if len(columns) > 1 else columns[0].hidden
 
 
-def retrace(column: Column, of_last: Tensor, of_before: Tensor | None = None) -> dict[str, Tensor]:
-    """The gradients of a column's layers, from those of h_T, and h_0 .. h_{T-1} if there are any: backwards.
+def retrace(column: Column, hiddens: Tensor, of_last: Tensor, of_before: Tensor | None = None) -> dict[str, Tensor]:
+    """The gradients of a column's layers, from those of its h_T, and h_0 .. h_{T-1} if there are any: backwards.
 
     The core's own bias is left out: its gradient is that of the layer before, whose output it is added to.
     """
@@ -95,7 +93,7 @@ def retrace(column: Column, of_last: Tensor, of_before: Tensor | None = None) ->
     for step in reversed(range(len(column.inputs))):
         *inputs, seen, state = column.inputs[step]
         last = 3 if step else 4  # of the layers
-        of_hidden = through(of_hidden, column.hiddens[step + 1])
+        of_hidden = through(of_hidden, hiddens[step + 1])
         of_state = of_hidden @ column.weights[last][:, : num_state if step else num_joined]
         of_joined = through(of_state[:, :num_joined], state[:, :num_joined])
         of_seen = through(of_joined @ into_join, seen[:, :num_seen])
@@ -115,12 +113,8 @@ def retrace(column: Column, of_last: Tensor, of_before: Tensor | None = None) ->
     return {name: part.clone(memory_format=torch.contiguous_format) for name, part in zip(names, parts, strict=True)}
 
 
-def prefixes(model: RecurrentAttention) -> list[str]:
-    """What the names of each column's parts begin with."""
+def layers(model: RecurrentAttention) -> list[list[str]]:
+    """The names of each column's layers."""
     columns: Any = getattr(model.core, "columns", ())
-    return [f"columns.{i}." for i in range(len(columns))] or [""]
-
-
-def names_of(prefix: str) -> list[str]:
-    """The names of a column's layers."""
-    return [name.format(prefix) for name in LAYERS]
+    prefixes = [f"columns.{i}." for i in range(len(columns))] or [""]
+    return [[name.format(prefix) for name in LAYERS] for prefix in prefixes]
