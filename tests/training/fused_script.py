@@ -19,7 +19,8 @@ CALLS = 3  # of each form, one after the other: on a GPU the second records a CU
 device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 torch.manual_seed(0)
 MODEL = Model(image=(1, 20, 16), classes=("a", "b", "c"), num_glimpses=2, depth=2, dropout=0.5, locator_width=8)
-one, two = (build(replace(MODEL, columns=columns)).to(device).train() for columns in (1, 2))
+one = build(MODEL).to(device).train()
+two = build(replace(MODEL, columns=2, start="centre")).to(device).train()
 image = torch.randint(0, 256, (40, 1, 20, 16), dtype=torch.uint8).to(device)
 label = torch.randint(0, 3, (40,)).to(device)
 

@@ -92,12 +92,24 @@ def assert_same(loop: Found, fast: Found, atol: float = 1e-5):
         {"baseline": "scalar", "policy_gradient_into_core": True},
         {"baseline_gradient_into_core": True, "depth": 3, "glimpse_size": (5, 4)},
         {"scale": 1.5, "depth": 2},
+        {"start": "centre"},
+        {"start": "centre", "num_glimpses": 1, "depth": 2},
+        {"start": "centre", "columns": 2, "policy_gradient_into_core": True, "baseline_gradient_into_core": True},
+        {"start": "random", "policy_gradient_into_core": True},
         {"columns": 2, "locator_width": 16},
         {"columns": 3, "depth": 2, "policy_gradient_into_core": True, "baseline_gradient_into_core": True},
     ],
 )
 def test_fast_form_equals_the_loop(settings: dict[str, Any], num_rollouts: int):
     assert_same(*both(made(**settings), told, num_rollouts=num_rollouts))
+
+
+@pytest.mark.parametrize(("start", "first"), [("learned", 18), ("random", 18), ("centre", 6)])
+def test_the_first_glimpse_is_taken_once_an_image_where_every_rollout_starts_at_the_centre(start: str, first: int):
+    model, taken = made(start=start), []
+    model.glimpse.sensor.register_forward_hook(lambda sensor, given, glimpse: taken.append(len(glimpse)))
+    unrolled(model, hybrid, *images(), num_rollouts=3)
+    assert taken == [first, 18, 18, 18]
 
 
 def test_gradients_that_leave_the_last_state_out():
@@ -147,7 +159,6 @@ def _with(name: str, value: object, **settings: Any) -> Attention:
     [
         build(replace(MODEL, core="lstm")),
         build(replace(MODEL, activation="tanh")),
-        build(replace(MODEL, start="centre")),
         _with("core.activation", _Other()),
         _with("glimpse.what", nn.Flatten()),
         _with("glimpse.sensor", nn.Identity()),

@@ -83,7 +83,7 @@ class RecurrentAttention(nn.Module):
         self.glimpse, self.core, self.locator = glimpse, core, locator
         self.classifier, self.baseline = classifier, baseline or NoBaseline()
         self.num_glimpses, self.start = num_glimpses, start
-        self._locators(None, num_glimpses)
+        self.locators(None, num_glimpses)
 
     def forward(
         self,
@@ -117,7 +117,7 @@ class RecurrentAttention(nn.Module):
         _check_start(start, scene.batch_size, num_rollouts)
         state = self.core.start(scene.batch_size * num_rollouts)
         hiddens, locations, log_probs = [state[0]], [], []
-        for locator in self._locators(start, num_glimpses):
+        for locator in self.locators(start, num_glimpses):
             location, log_prob = locator(hiddens[-1], generator)
             feature = self.glimpse(scene(hiddens[-1]), location)
             state = self.core(feature, state)
@@ -140,7 +140,7 @@ class RecurrentAttention(nn.Module):
         prepare = getattr(self.glimpse, "prepare", None)
         return Still(prepare(image, num_glimpses) if prepare else image, len(image))
 
-    def _locators(self, start: Start | None, num_glimpses: int) -> Iterator[Callable[..., tuple[Tensor, Tensor]]]:
+    def locators(self, start: Start | None, num_glimpses: int) -> Iterator[Callable[..., tuple[Tensor, Tensor]]]:
         """Who chooses the location of each glimpse: the start, then the locator."""
         if num_glimpses < 1:
             raise ValueError(f"`num_glimpses` should be at least 1. Found `num_glimpses = {num_glimpses}`.")

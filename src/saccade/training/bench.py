@@ -7,6 +7,7 @@ import itertools
 import os
 import platform
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import ModuleType
 
 import torch
@@ -165,7 +166,8 @@ def size_lines(repeats: int, quick: bool) -> Iterator[Line]:
 def rollout_lines(repeats: int, quick: bool) -> Iterator[Line]:
     """Four rollouts of each image against four times the images, scenes included."""
     several, plain = 4, plain_cases(8 if quick else 64)[0]
-    cases: list[tuple[Case, Model, Canvas | None]] = [(plain, MNIST, None)]
+    centred = replace(MNIST, start="centre")  # there the first glimpse is shared too
+    cases: list[tuple[Case, Model, Canvas | None]] = [(plain, MNIST, None), (plain, centred, None)]
     if not quick:
         cases.append((plain, *CANVASES[1]))
         cases.extend((case, model, canvas) for case in fused_cases(128) for model, canvas in CANVASES[1:])
@@ -176,10 +178,11 @@ def rollout_lines(repeats: int, quick: bool) -> Iterator[Line]:
                 for images, rollouts in ((batch, several), (several * batch, 1))
             )
             ours, theirs = alternate([shared, separate], repeats, _span(quick))
+        place = ", from the centre" if model is centred else ""
         yield compare(
             *(_each(seconds, several * batch) for seconds in (ours, theirs)),
             topic="rollouts",
-            case=f"{model.image[1]} px, {stated((batch, precision, compiled))}",
+            case=f"{model.image[1]} px{place}, {stated((batch, precision, compiled))}",
             measures="step with 4 rollouts of each image",
             against="step with 4 times the images",
             unit="s a rollout",

@@ -19,6 +19,7 @@ import torch
 from jaxtyping import Int64, Shaped
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, grad
+from torch.nn import functional as F
 
 from saccade.glimpse.network import GlimpseNetwork
 from saccade.glimpse.sensor import SpatialGlimpse
@@ -43,8 +44,7 @@ def supported(model: RecurrentAttention) -> bool:
     several = _is(parts.glimpse, GlimpseColumns) and _is(parts.core, CoreColumns)
     glimpses, cores = (part.columns if several else [part] for part in (parts.glimpse, parts.core))
     return (
-        model.start == "learned"
-        and _is(parts.locator, Locator)
+        _is(parts.locator, Locator)
         and _is(parts.locator.unit, ReinforceNormal)
         and _is(getattr(parts.glimpse, "sensor", None), SpatialGlimpse)
         and len(glimpses) == len(cores)
@@ -80,16 +80,28 @@ def unrolled(
     They are those of `criterion(model(image, num_rollouts=..., every_answer=False), label)`.
     """
     shape, glimpses = (len(image) * num_rollouts, 2), model.num_glimpses
-    noise = torch.stack([torch.randn(shape, generator=generator, device=image.device) for _ in range(glimpses)])
+    start = _start(model, len(image), num_rollouts, generator)
+    drawn = glimpses if start is None else glimpses - 1
+    noise = [torch.randn(shape, generator=generator, device=image.device) for _ in range(drawn)]
+    noise = torch.stack(noise if start is None else [image.new_zeros(shape, dtype=torch.float32), *noise])
     scene = model.still(image, glimpses * num_rollouts).image
     learn = fused(_learn, image.device.type) if compiled else _learn
     with torch.no_grad():
-        losses, gradients = learn(model, _Heads(model), criterion, scene, label, noise, dtype)
+        losses, gradients = learn(model, _Heads(model), criterion, scene, label, noise, dtype, start)
     # The two biases of h_t have one gradient. A copy made inside would be left out where it is compiled, and who cuts
     # gradients, in place, would cut this one twice.
     for *_, out, core in layers(model):
         gradients[f"{core}.bias"] = gradients[f"{out}.bias"].clone()
     return Losses(*losses), gradients
+
+
+def _start(model: RecurrentAttention, images: int, num_rollouts: int, generator: Generator | None) -> Tensor | None:
+    """Where the scanpaths start, or one place an image where all of its start there; None where that is learned."""
+    if model.start == "learned":
+        return None
+    first = next(model.locators(None, model.num_glimpses))
+    batch = images if model.start == "centre" else images * num_rollouts
+    return first(next(model.parameters()).new_zeros(batch, 1), generator)[0]
 
 
 def _learn(
@@ -100,12 +112,15 @@ def _learn(
     label: Int64[Tensor, " images"],
     noise: Tensor,
     dtype: torch.dtype,
+    start: Tensor | None,
 ) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
     """The losses, and the gradients of all that learns."""
-    walked = walk(model, scene, noise, dtype)
+    walked = walk(model, scene, noise, dtype, start)
 
     def loss(parameters: dict[str, Tensor], last: Tensor, before: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         logits, votes, log_probs, baselines = functional_call(heads, parameters, (before, last, walked.draws, dtype))
+        if start is not None:
+            log_probs = F.pad(log_probs[1:], (0, 0, 1, 0))  # the first place was not drawn
         losses = criterion(Rollout(logits, walked.locations, log_probs, baselines, walked.hiddens[1:], votes), label)
         return losses.total, tuple(getattr(losses, name) for name in NAMES)
 

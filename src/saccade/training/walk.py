@@ -35,12 +35,13 @@ class Column:
         self.hidden = core.new_zeros(batch, recurrent.out_features)  # h_t; h_0 is 0, and no input
 
     def look(self, patch: Tensor, place: Tensor) -> None:
-        """Take in a glimpse."""
+        """Take in a glimpse: of every scanpath, or a first one that all scanpaths of an image have in common."""
         what, where, join, core, first = self.weights
         seen = beside(rectify(patch @ what.t()), rectify(place @ where.t()))
         joined = rectify(seen @ join.t())
         state = beside(joined, self.hidden) if self.inputs else beside(joined)
-        self.hidden = rectify(state @ (core if self.inputs else first).t())
+        hidden = rectify(state @ (core if self.inputs else first).t())
+        self.hidden = _for_all(hidden, len(self.hidden))
         self.inputs.append([patch, place, seen, state])
 
 
@@ -55,24 +56,35 @@ class Walk:
     draws: Tensor
 
 
-def walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dtype) -> Walk:
-    """The loop, with its layers as bare products."""
+def walk(model: RecurrentAttention, scene: Any, noise: Tensor, dtype: torch.dtype, start: Tensor | None = None) -> Walk:
+    """The loop, with its layers as bare products, from where the locator starts or from given places.
+
+    As many of these as there are images will do, if all scanpaths of an image start at the same place.
+    """
     parts: Any = model
     locator, sensor = parts.locator, parts.glimpse.sensor
     columns = [Column(model, names, noise.shape[1], dtype) for names in layers(model)]
     hiddens, locations, draws = [_in_a_row(columns)], [], []
     for step in range(len(noise)):
-        with torch.autocast(noise.device.type, dtype, enabled=dtype != torch.float32):
-            mean = locator.aim(hiddens[-1])
-        draw = locator.unit.shift(mean, noise[step])
-        location = locator.place(draw)
+        if start is not None and step == 0:
+            location, draw = start, noise[step]  # which nobody has drawn, and nothing asks for
+        else:
+            with torch.autocast(noise.device.type, dtype, enabled=dtype != torch.float32):
+                mean = locator.aim(hiddens[-1])
+            draw = locator.unit.shift(mean, noise[step])
+            location = locator.place(draw)
         patch, place = beside(sensor(scene, location).flatten(1).to(dtype)), beside(location.to(dtype))
         for column in columns:
             column.look(patch, place)
         hiddens.append(_in_a_row(columns))
-        locations.append(location)
+        locations.append(_for_all(location, len(draw)))
         draws.append(draw)
     return Walk(columns, torch.stack(hiddens), torch.stack(locations), torch.stack(draws))
+
+
+def _for_all(value: Tensor, batch: int) -> Tensor:
+    """What all scanpaths of an image have in common, for each of them."""
+    return value if len(value) == batch else value.repeat(batch // len(value), 1)
 
 
 def _in_a_row(columns: list[Column]) -> Tensor:
@@ -93,7 +105,9 @@ def retrace(column: Column, hiddens: Tensor, of_last: Tensor, of_before: Tensor 
     for step in reversed(range(len(column.inputs))):
         *inputs, seen, state = column.inputs[step]
         last = 3 if step else 4  # of the layers
-        of_hidden = through(of_hidden, hiddens[step + 1])
+        if len(state) < len(of_hidden):  # a glimpse in common
+            of_hidden = of_hidden.unflatten(0, (-1, len(state))).sum(0)
+        of_hidden = through(of_hidden, hiddens[step + 1][: len(state)])
         of_state = of_hidden @ column.weights[last][:, : num_state if step else num_joined]
         of_joined = through(of_state[:, :num_joined], state[:, :num_joined])
         of_seen = through(of_joined @ into_join, seen[:, :num_seen])
