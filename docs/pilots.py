@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from results import followed, load
+from logs import load
+from results import followed
 from saccade import settings
 from saccade.config import Config
 from ship import percent

@@ -52,7 +52,7 @@ model = saccade.from_pretrained("{name}")
 | recipe | `{command}` |
 | sees | {image}; {num_glimpses} glimpses of {glimpse}, {scales} |
 | answers | {classes} |
-| weights | {parameters:,} parameters in {precision}, {kilobytes:,} kB, SHA-256 `{digest}` |
+| weights | {parameters:,} parameters{columns} in {precision}, {kilobytes:,} kB, SHA-256 `{digest}` |
 | made by | saccade {version} |
 
 Data: {origin}. {canvas}
@@ -124,6 +124,7 @@ def card(name: str, opened: Opened, weights: bytes, found: Evaluation, told: dic
         scales="1 scale" if model.depth == 1 else f"{model.depth} scales",
         classes=", ".join(model.classes),
         parameters=parameters,
+        columns=f" of {model.columns} networks that vote," if model.columns > 1 else "",
         precision=" and ".join(f"{name} precision" for name, kind in PRECISIONS.items() if kind in kinds),
         kilobytes=len(weights) // 1000,
         digest=hashlib.sha256(weights).hexdigest(),

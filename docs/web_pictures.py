@@ -18,8 +18,8 @@ import torch
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
+from logs import load
 from measure import machine, write
-from results import load
 from saccade.cli.opened import open_run
 from saccade.web.app import make_app
 from saccade.web.examples import DIGITS, strokes

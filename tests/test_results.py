@@ -32,15 +32,15 @@ def test_pages_are_those_that_make_results_writes(script):
 
 
 @pytest.mark.parametrize(
-    ("row", "errors", "said"),
+    ("row", "wrong", "said"),
     [
-        ("mnist", [0.004, 0.006], " Target: 0.50 %, reached."),
-        ("mnist", [0.004, 0.0061], " Target: 0.50 %, not reached; "),
-        ("mnist-paper", [0.5], ""),
+        ("mnist", [40, 60], " Target: 0.50 %, reached."),
+        ("mnist", [40, 61], " Target: 0.50 %, not reached; "),
+        ("mnist-paper", [5000], ""),
     ],
 )
-def test_a_row_with_a_target_says_whether_its_mean_reached_it(script, row: str, errors: list[float], said: str):
-    found = script("results").aimed(row, [{"test": {"error_rate": error}} for error in errors])
+def test_a_row_with_a_target_says_whether_its_mean_reached_it(script, row: str, wrong: list[int], said: str):
+    found = script("results").aimed(row, [{"test": {"wrong": count, "n": 10_000}} for count in wrong])
     assert found.startswith(said)
     assert bool(found) == bool(said)
 
@@ -130,7 +130,7 @@ def test_an_error_on_images_that_were_trained_on_is_not_called_a_validation_erro
 
 
 def test_ablations_are_told_by_what_was_changed_the_least_error_first(script, monkeypatch, tmp_path):
-    recipe, results = recipes.read("mnist-quick"), script("results")
+    recipe, levers = recipes.read("mnist-quick"), script("levers")
     runs = [(recipe, 0.02, 0), (recipe, 0.04, 1)]
     cut = replace(recipe, model=replace(recipe.model, locator_width=0, policy_gradient_into_core=True))
     runs += [(cut, 0.01, 0)]
@@ -141,13 +141,13 @@ def test_ablations_are_told_by_what_was_changed_the_least_error_first(script, mo
         (folder / "config.json").write_text(settings.to_json(config))
         lines = [{"validation_error": 0.5}, {"validation_error": error, "train_error": error / 2}]
         (folder / "metrics.jsonl").write_text("\n".join(map(json.dumps, lines)))
-    monkeypatch.setattr(results, "ROOT", tmp_path)
-    assert list(results.ablations())[-2:] == [
+    monkeypatch.setattr(levers, "ROOT", tmp_path)
+    assert list(levers.ablations())[-2:] == [
         "| `--locator-width 0 --policy-gradient-into-core` | 1.00 % | 0.50 % | 1 |",
         "| nothing | 3.00 % ± 1.41 | 1.50 % ± 0.71 | 2 |",
     ]
     (tmp_path / "results").rename(tmp_path / "none")
-    assert not list(results.ablations())
+    assert not list(levers.ablations())
 
 
 def test_commands_are_as_one_types_them(script):
@@ -167,7 +167,10 @@ def test_a_network_is_weighed_as_its_layers_say(script):
     products = 3 * (glimpse + 10 * 10 + 10 * 5 + 5 * 2 + 10) + 10 * 2
     biases = 128 + 128 + 20 + 10 + 10 + 5 + 2 + 2 + 1
     parameters = glimpse + 10 * 10 + 10 * 5 + 5 * 2 + 10 * 2 + 10 + biases
-    assert script("results").network(model) == (parameters, products)
+    results = script("results")
+    assert results.network(model) == (parameters, products)
+    assert results.columns([{"config": Config(model=model)}]) == ""
+    assert results.columns([{"config": Config(model=replace(model, columns=3))}]) == ", in 3 columns"
 
 
 def test_a_digit_lies_among_clutter_where_it_lies_alone(script):

@@ -57,4 +57,4 @@ def far(model: Attention, std: float, into_core: bool, dtype: torch.dtype = torc
 
 
 found = far(one, 0.22, False) | far(one, 0.5, False) | far(one, 0.5, True) | far(one, 0.5, True, torch.bfloat16)
-print(json.dumps(found | far(two, 0.22, True)))
+print(json.dumps(found | far(two, 0.22, True) | far(two, 0.22, True, torch.bfloat16)))

@@ -112,6 +112,18 @@ def test_the_first_glimpse_is_taken_once_an_image_where_every_rollout_starts_at_
     assert taken == [first, 18, 18, 18]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_glimpse_in_common_teaches_as_much_as_one_for_every_rollout(dtype: torch.dtype):
+    model, (image, label) = made(start="centre", columns=2), images()
+    common, apart = (
+        unrolled(model, hybrid, *given, num_rollouts=count, generator=torch.Generator().manual_seed(1), dtype=dtype)
+        for given, count in (((image, label), 3), ((image.repeat(3, 1, 1, 1), label.repeat(3)), 1))
+    )
+    assert common[0].total == apart[0].total
+    for name, value in apart[1].items():
+        assert (common[1][name] - value).norm() <= 0.005 * value.norm(), name
+
+
 def test_gradients_that_leave_the_last_state_out():
     assert_same(*both(made(policy_gradient_into_core=True), of_chances), atol=1e-4)
 
