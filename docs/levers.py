@@ -18,8 +18,9 @@ saccade sweep digits --seeds 0,1,2 --set unit_pixels=0.25,1,4
 """
 
 ABLATIONS = """\
-The recipe `mnist-quick` with one lever changed at a time: what each is worth in ten epochs, of whatever length. The
-least validation error stands first.
+The recipe `mnist-quick` with one lever changed at a time: what each is worth in ten epochs, which is
+not what it is worth in long runs. The least validation error stands first. What long runs, a rate that stays, long
+averages and the start model bring to the rows of scenes has not been told apart, with several seeds each.
 
 | changed | validation error after the last epoch | training error | n |
 |---|---|---|---|\
