@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from statistics import mean
 
 from logs import ROOT, load, spread
+from saccade.training.alarms import HARDLY
 from ship import command
 
 FAILURE = """\
@@ -51,8 +52,9 @@ def failure() -> Iterator[str]:
         ends.setdefault(pixels, []).append(metrics[-1])
     yield "\n## The failure mode: `unit_pixels` that are too few\n"
     yield FAILURE
-    yield "| unit_pixels | scanpath dependence, last epoch | validation error, least | n |"
-    yield "|---|---|---|---|"
+    yield "| unit_pixels | scanpath dependence, last epoch | warned of | validation error, least | n |"
+    yield "|---|---|---|---|---|"
     for pixels, lines in sorted(ends.items()):
         depends, errors = ([line[name] for line in lines] for name in ("scanpath_dependence", "best_validation_error"))
-        yield f"| {pixels:g} | {spread(depends)} | {spread(errors)} | {len(lines)} |"
+        warned = sum(value < HARDLY for value in depends)
+        yield f"| {pixels:g} | {spread(depends)} | {warned} | {spread(errors)} | {len(lines)} |"

@@ -132,7 +132,7 @@ def aimed(row: str, found: Sequence[Run]) -> str:
     wrong, n = (sum(run["test"][key] for run in found) for key in ("wrong", "n"))
     reached = 100 * wrong <= target * n
     missed = "not reached; the [lab notes](lab-notes.md) have what was tried, and what it would take"
-    return f" Target: {target:.2f} %, {'reached' if reached else missed}."
+    return f" Together {wrong:,} of {n:,} are wrong. Target: {target:.2f} %, {'reached' if reached else missed}."
 
 
 def begun(found: Sequence[Run]) -> Iterator[str]:

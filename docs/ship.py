@@ -50,6 +50,7 @@ model = saccade.from_pretrained("{name}")
 | chosen by | {chosen}; the test images had no say |
 | run | seed {seed}; the interval is that of {n:,} images, not a spread over seeds |
 | recipe | `{command}` |
+| starts from | {start} |
 | sees | {image}; {num_glimpses} glimpses of {glimpse}, {scales} |
 | answers | {classes} |
 | weights | {parameters:,} parameters{columns} in {precision}, {kilobytes:,} kB, SHA-256 `{digest}` |
@@ -118,6 +119,7 @@ def card(name: str, opened: Opened, weights: bytes, found: Evaluation, told: dic
         chosen=chosen(config, journal[-1]),
         seed=config.training.seed,
         command=command(name, config),
+        start=f"the model `{config.training.pretrained}`" if config.training.pretrained else "random parameters",
         image=f"images of {height}x{width} pixels, {'grey' if channels == 1 else 'RGB'}",
         num_glimpses=model.num_glimpses,
         glimpse="x".join(map(str, model.glimpse_size)) + " pixels",

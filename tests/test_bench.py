@@ -13,9 +13,11 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from saccade import recipes
 from saccade.cli import main
 from saccade.cli.bench import _yardstick, table
 from saccade.config import Config, Model
+from saccade.data.distortion import MOST
 from saccade.glimpse.sensor import SpatialGlimpse
 from saccade.training.bench import questions
 from saccade.training.build import build
@@ -23,7 +25,7 @@ from saccade.training.floor import bare_products, operations, products
 from saccade.training.learner import make_learner
 from saccade.training.step import train_step
 from saccade.training.timing import Report, allocated, alternate, compare
-from saccade.training.workload import endless
+from saccade.training.workload import RECIPES, endless
 from saccade.viewing.size_plot import size_plot
 
 CLASSES = tuple("0123456789")
@@ -112,6 +114,18 @@ def test_ratios_are_of_the_same_turn():
     assert (part.value, part.reached, share.reached) == (2, True, True)
     assert not compare([3.0], at_least=False, **WORDS).reached
     assert not compare([3.0], [3.0], at_least=True, **WORDS).reached
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_images_are_shown_as_the_recipe_shows_them(name: str):
+    config, (model, canvas) = recipes.read(name), RECIPES[name]
+    data = config.data
+    assert (canvas.kind, canvas.distractors) == (data.canvas, data.distractors)
+    assert canvas.size == model.image[1:] == (data.canvas_size or 28,) * 2
+    assert not canvas.distortion.keeps
+    assert all(getattr(canvas.distortion, key) == getattr(data, key) for key in MOST)
+    seen = ("num_glimpses", "glimpse_size", "depth")
+    assert all(getattr(model, key) == getattr(config.model, key) for key in seen)
 
 
 def test_forms_are_timed_by_turns():

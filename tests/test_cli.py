@@ -305,6 +305,24 @@ def test_looks_at_images_of_the_same_name_are_all_kept(run: Path, tmp_path: Path
     assert len(list((tmp_path / "looks").iterdir())) == 2
 
 
+def test_look_warns_where_a_model_of_scenes_is_shown_an_enlarged_image(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    for name, side in (("digit.png", 28), ("scene.png", 60), ("photo.png", 200)):
+        Image.new("L", (side, side)).save(tmp_path / name)
+    out = ["--out", str(tmp_path / "looks")]
+    assert main(["look", "cluttered60", *(str(tmp_path / name) for name in ("scene.png", "photo.png")), *out]) == 0
+    assert not capsys.readouterr().err
+    assert main(["look", "cluttered60", str(tmp_path / "digit.png"), str(tmp_path / "scene.png"), *out]) == 0
+    warned = capsys.readouterr().err
+    assert "`digit.png` of 28x28" in warned
+    assert "canvas of 60x60" in warned
+    assert "scene.png" not in warned
+    Image.new("L", (14, 14)).save(tmp_path / "small.png")
+    assert main(["look", "mnist", str(tmp_path / "small.png"), *out]) == 0
+    assert not capsys.readouterr().err
+
+
 def test_look_without_images_looks_at_the_test_set(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     assert main(["look", str(run), "--out", str(tmp_path / "looks")]) == 0
     assert capsys.readouterr().out.count("(it is ") == len(list((tmp_path / "looks").iterdir())) == 6

@@ -34,8 +34,8 @@ def test_pages_are_those_that_make_results_writes(script):
 @pytest.mark.parametrize(
     ("row", "wrong", "said"),
     [
-        ("mnist", [40, 60], " Target: 0.50 %, reached."),
-        ("mnist", [40, 61], " Target: 0.50 %, not reached; "),
+        ("mnist", [40, 60], " Together 100 of 20,000 are wrong. Target: 0.50 %, reached."),
+        ("mnist", [40, 61], " Together 101 of 20,000 are wrong. Target: 0.50 %, not reached; "),
         ("mnist-paper", [5000], ""),
     ],
 )

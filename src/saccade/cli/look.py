@@ -1,5 +1,6 @@
 """`saccade look`: what a model answers to an image, and a picture of where it looked and what it saw."""
 
+import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -64,6 +65,7 @@ def look(
     opened = open_run(run, device)
     look_at = partial(look_once, opened.model, num_glimpses=num_glimpses, policy=policy)
     looks = [look_at(path, resize=resize) for path in image] or look_at_images(opened, look_at)
+    _warn_of_enlarged(opened, looks)
     files = _save(looks, out or opened.desk / "looks", animate)
     if json:
         _print_json(looks, files)
@@ -82,6 +84,18 @@ def look_at_images(opened: Opened, look_at: "Callable[..., Look]", split: str = 
     labels = [classes[label] for label in images.label[index].tolist()]
     pixels = zip(images.read(index), labels, strict=True)
     return [look_at(image, label=label) for image, label in pixels]
+
+
+def _warn_of_enlarged(opened: Opened, looks: "list[Look]") -> None:
+    """A model of scenes has seen digits of their own size on a large canvas, never one as large as the canvas."""
+    enlarged = [f"`{seen.name}` of {seen.original[0]}x{seen.original[1]}" for seen in looks if max(seen.zoom) > 1]
+    if enlarged and opened.config.data.canvas != "centred":
+        size = "x".join(map(str, opened.model.config.image[1:]))
+        print(
+            f"Warning: This model knows scenes: images in their own size, anywhere on a black canvas of {size} pixels. "
+            f"Found {', '.join(enlarged)}, enlarged to the whole canvas: put each on such a canvas first.",
+            file=sys.stderr,
+        )
 
 
 def _save(looks: "list[Look]", out: Path, animate: bool) -> list[dict[str, Path]]:

@@ -24,6 +24,7 @@ from saccade.training.workload import (
     CANVASES,
     DTYPES,
     MNIST,
+    RECIPES,
     SCENE60,
     SCENE100,
     Precision,
@@ -164,31 +165,39 @@ def size_lines(repeats: int, quick: bool) -> Iterator[Line]:
 
 
 def rollout_lines(repeats: int, quick: bool) -> Iterator[Line]:
-    """Four rollouts of each image against four times the images, scenes included."""
-    several, plain = 4, plain_cases(8 if quick else 64)[0]
-    centred = replace(MNIST, start="centre")  # there the first glimpse is shared too
-    cases: list[tuple[Case, Model, Canvas | None]] = [(plain, MNIST, None), (plain, centred, None)]
-    if not quick:
-        cases.append((plain, *CANVASES[1]))
-        cases.extend((case, model, canvas) for case in fused_cases(128) for model, canvas in CANVASES[1:])
-    for (batch, precision, compiled), model, canvas in cases:
+    """Four rollouts of each image against four times the images."""
+    several = 4
+    for how, (batch, precision, compiled), model, canvas in _rollout_cases(quick):
         with using(1):
             shared, separate = (
                 trainer(model, images, precision, canvas=canvas, num_rollouts=rollouts, compiled=compiled)
                 for images, rollouts in ((batch, several), (several * batch, 1))
             )
             ours, theirs = alternate([shared, separate], repeats, _span(quick))
-        place = ", from the centre" if model is centred else ""
         yield compare(
             *(_each(seconds, several * batch) for seconds in (ours, theirs)),
             topic="rollouts",
-            case=f"{model.image[1]} px{place}, {stated((batch, precision, compiled))}",
+            case=f"{model.image[1]} px{how}, {stated((batch, precision, compiled))}",
             measures="step with 4 rollouts of each image",
             against="step with 4 times the images",
             unit="s a rollout",
             goal=0.9,
             at_least=False,
         )
+
+
+def _rollout_cases(quick: bool) -> Iterator[tuple[str, Case, Model, Canvas | None]]:
+    """Ever more to share: nothing, the first glimpse, rendering, and what the recipes do to every image besides."""
+    plain = plain_cases(8 if quick else 64)[0]
+    fast = plain if quick or not can_fuse(torch.device("cpu")) else fused_cases(128)[0]
+    yield "", plain, MNIST, None
+    yield " from the centre", plain, replace(MNIST, start="centre"), None
+    if not quick:
+        yield "", plain, *CANVASES[1]
+        for scene in CANVASES[1:]:
+            yield "", fast, *scene
+    for name, scene in itertools.islice(RECIPES.items(), 1 if quick else None):
+        yield f" as `{name}` distorts them", fast, *scene
 
 
 def gpu_lines(repeats: int, quick: bool) -> Iterator[Line]:
