@@ -15,17 +15,17 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from saccade import recipes
 from saccade.cli import main
-from saccade.cli.bench import _yardstick, table
+from saccade.cli.bench import TRAINED, _yardstick, table
 from saccade.config import Config, Model
 from saccade.data.distortion import MOST
 from saccade.glimpse.sensor import SpatialGlimpse
-from saccade.training.bench import questions
+from saccade.training.bench import _rollout_cases, questions
 from saccade.training.build import build
 from saccade.training.floor import bare_products, operations, products
 from saccade.training.learner import make_learner
 from saccade.training.step import train_step
 from saccade.training.timing import Report, allocated, alternate, compare
-from saccade.training.workload import RECIPES, endless
+from saccade.training.workload import as_trained, endless
 from saccade.viewing.size_plot import size_plot
 
 CLASSES = tuple("0123456789")
@@ -116,16 +116,26 @@ def test_ratios_are_of_the_same_turn():
     assert not compare([3.0], [3.0], at_least=True, **WORDS).reached
 
 
-@pytest.mark.parametrize("name", RECIPES)
-def test_images_are_shown_as_the_recipe_shows_them(name: str):
-    config, (model, canvas) = recipes.read(name), RECIPES[name]
+@pytest.mark.parametrize("name", TRAINED)
+def test_a_recipe_is_measured_as_it_trains(name: str):
+    config = recipes.read(name)
+    model, canvas = as_trained(config)
     data = config.data
     assert (canvas.kind, canvas.distractors) == (data.canvas, data.distractors)
     assert canvas.size == model.image[1:] == (data.canvas_size or 28,) * 2
     assert not canvas.distortion.keeps
     assert all(getattr(canvas.distortion, key) == getattr(data, key) for key in MOST)
-    seen = ("num_glimpses", "glimpse_size", "depth")
-    assert all(getattr(model, key) == getattr(config.model, key) for key in seen)
+    seen = {"image": model.image, "classes": model.classes, "baseline": model.baseline}
+    assert dataclasses.replace(config.model, **seen) == model
+
+
+@pytest.mark.parametrize("able", [False, True])
+def test_no_case_is_measured_twice(able: bool, monkeypatch: pytest.MonkeyPatch):
+    for module in ("bench", "cases"):
+        monkeypatch.setattr(f"saccade.training.{module}.can_fuse", lambda device: able)
+    cases = list(_rollout_cases({name: recipes.read(name) for name in TRAINED}, quick=False))
+    assert len({(how, case, model.image) for how, case, model, _ in cases}) == len(cases) == 8
+    assert [case[2] for _, case, *_ in cases] == [able, False] + [able] * 6
 
 
 def test_forms_are_timed_by_turns():
@@ -143,9 +153,10 @@ def test_allocated_counts_new_memory_only():
 
 def test_quick_run_answers_every_question(folder: Path):
     report = Report.from_json((folder / "bench.json").read_text(encoding="utf-8"))
-    assert set(questions()) == set(questions(quick=True))
+    assert set(questions({})) == set(questions({}, quick=True))
     topics = {line.topic for line in report.lines}
     assert topics - {"gpu"} == {"step", "scenes", "loop", "size", "rollouts", "memory", "start"}
+    assert any("as `mnist` trains" in line.case for line in report.lines)
     said = table(report)
     for line in report.lines:
         assert line.low <= line.value <= line.high
@@ -166,7 +177,7 @@ def test_without_the_yardstick_the_table_says_so(folder: Path):
     lines = tuple(line for line in report.lines if line.topic != "loop")
     assert "comes with a checkout" in table(Report(report.machine, lines))
     assert "comes with a checkout" not in table(report)
-    assert len(questions(yardstick=None)) == len(questions(yardstick=_yardstick())) - 1
+    assert len(questions({}, yardstick=None)) == len(questions({}, yardstick=_yardstick())) - 1
 
 
 def test_plot_draws_larger_costs_higher(folder: Path):

@@ -305,21 +305,24 @@ def test_looks_at_images_of_the_same_name_are_all_kept(run: Path, tmp_path: Path
     assert len(list((tmp_path / "looks").iterdir())) == 2
 
 
-def test_look_warns_where_a_model_of_scenes_is_shown_an_enlarged_image(
+def test_look_warns_where_a_model_of_scenes_is_shown_a_resized_image(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    for name, side in (("digit.png", 28), ("scene.png", 60), ("photo.png", 200)):
-        Image.new("L", (side, side)).save(tmp_path / name)
-    out = ["--out", str(tmp_path / "looks")]
-    assert main(["look", "cluttered60", *(str(tmp_path / name) for name in ("scene.png", "photo.png")), *out]) == 0
+    sizes = {"digit": (28, 28), "scene": (60, 60), "photo": (200, 100), "strip": (20, 60), "speck": (4, 4)}
+    paths = {name: str(tmp_path / f"{name}.png") for name in sizes}
+    for name, size in sizes.items():
+        Image.new("L", size).save(paths[name])
+    out = ["--out", str(tmp_path / "looks.png"), "--json"]
+    assert main(["look", "cluttered60", paths["scene"], *out]) == 0
     assert not capsys.readouterr().err
-    assert main(["look", "cluttered60", str(tmp_path / "digit.png"), str(tmp_path / "scene.png"), *out]) == 0
-    warned = capsys.readouterr().err
-    assert "`digit.png` of 28x28" in warned
-    assert "canvas of 60x60" in warned
-    assert "scene.png" not in warned
-    Image.new("L", (14, 14)).save(tmp_path / "small.png")
-    assert main(["look", "mnist", str(tmp_path / "small.png"), *out]) == 0
+    assert main(["look", "cluttered60", *paths.values(), *out]) == 0
+    said = capsys.readouterr()
+    assert len(json.loads(said.out)) == len(sizes)
+    assert "canvas 60 wide and 60 high" in said.err
+    assert "`digit.png` (28 wide, 28 high), `photo.png` (200 wide, 100 high), `speck.png` (4 wide, 4 high)," in said.err
+    assert main(["look", "cluttered60", *paths.values(), "--resize", "stretch", *out]) == 0
+    assert "`strip.png` (20 wide, 60 high) and 1 more," in capsys.readouterr().err
+    assert main(["look", "mnist", *paths.values(), *out]) == 0
     assert not capsys.readouterr().err
 
 

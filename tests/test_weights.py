@@ -111,6 +111,8 @@ def test_a_card_names_data_recipe_licence_and_the_very_file(name: str, elsewhere
     assert "Data: " in card
     [recipe] = re.findall(r"\| recipe \| `(saccade train .*)` \|", card)
     assert recipe.split()[2] == name
+    start = settings.read(folder / "config.json").training.pretrained
+    assert f"| starts from | {f'the model `{start}`' if start else 'random parameters'} |" in card
     assert [words[:3] for words in commands(folder / "README.md")] == [
         ["saccade", "evaluate", name],
         ["saccade", "look", name],

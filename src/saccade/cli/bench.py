@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from saccade.training.timing import Line, Report
 
 Switch = Parameter(negative=(), show_default=False)
+TRAINED = ("mnist", "translated", "cluttered60", "cluttered100")
 YARDSTICK = Path(saccade.__file__).parents[2] / "benchmarks" / "loop.py"
 
 
@@ -44,11 +45,13 @@ def _ask(quick: bool) -> "Report":
     """Every question's lines, with a word on what is being measured."""
     from rich.console import Console
 
+    from saccade import recipes
     from saccade.training.bench import machine, questions
     from saccade.training.timing import Report
 
     lines: list[Line] = []
-    asked, state = questions(quick=quick, yardstick=_yardstick()), machine()
+    trained = {name: recipes.read(name) for name in TRAINED}
+    asked, state = questions(trained, quick=quick, yardstick=_yardstick()), machine()
     with Console(stderr=True).status("") as status:
         for number, (name, question) in enumerate(asked.items(), 1):
             for line in question():

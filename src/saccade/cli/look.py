@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SHOWN = 6  # test images, where none is given
 LIKELIEST = 3  # classes printed
+LISTED = 3  # pictures named in a warning
 
 
 def look(
@@ -65,7 +66,7 @@ def look(
     opened = open_run(run, device)
     look_at = partial(look_once, opened.model, num_glimpses=num_glimpses, policy=policy)
     looks = [look_at(path, resize=resize) for path in image] or look_at_images(opened, look_at)
-    _warn_of_enlarged(opened, looks)
+    _warn_of_resized(opened, looks)
     files = _save(looks, out or opened.desk / "looks", animate)
     if json:
         _print_json(looks, files)
@@ -86,16 +87,19 @@ def look_at_images(opened: Opened, look_at: "Callable[..., Look]", split: str = 
     return [look_at(image, label=label) for image, label in pixels]
 
 
-def _warn_of_enlarged(opened: Opened, looks: "list[Look]") -> None:
-    """A model of scenes has seen digits of their own size on a large canvas, never one as large as the canvas."""
-    enlarged = [f"`{seen.name}` of {seen.original[0]}x{seen.original[1]}" for seen in looks if max(seen.zoom) > 1]
-    if enlarged and opened.config.data.canvas != "centred":
-        size = "x".join(map(str, opened.model.config.image[1:]))
-        print(
-            f"Warning: This model knows scenes: images in their own size, anywhere on a black canvas of {size} pixels. "
-            f"Found {', '.join(enlarged)}, enlarged to the whole canvas: put each on such a canvas first.",
-            file=sys.stderr,
-        )
+def _warn_of_resized(opened: Opened, looks: "list[Look]") -> None:
+    """A model of scenes knows digits in one size, which a picture that is resized to a whole scene does not show."""
+    data, (height, width) = opened.config.data, opened.model.config.image[1:]
+    resized = [seen for seen in looks if seen.zoom != (1.0, 1.0)]
+    if not resized or (data.canvas == "centred" and not data.canvas_size):
+        return
+    named = [f"`{seen.name}` ({seen.original[1]} wide, {seen.original[0]} high)" for seen in resized[:LISTED]]
+    others = f" and {len(resized) - LISTED} more" if len(resized) > LISTED else ""
+    print(
+        f"Warning: This model knows images in their own size, somewhere on a black canvas {width} wide and {height} "
+        f"high. Found {', '.join(named)}{others}, which had to be resized: put each on such a canvas first.",
+        file=sys.stderr,
+    )
 
 
 def _save(looks: "list[Look]", out: Path, animate: bool) -> list[dict[str, Path]]:

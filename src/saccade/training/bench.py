@@ -6,13 +6,13 @@ Images are random bytes in memory: no answer depends on what they show.
 import itertools
 import os
 import platform
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from types import ModuleType
 
 import torch
 
-from saccade.config import Model
+from saccade.config import Config, Model
 from saccade.data.canvas import Canvas
 from saccade.training.build import build
 from saccade.training.cases import Case, best_of, fused_cases, named, plain_cases, stated, thread_counts
@@ -24,10 +24,10 @@ from saccade.training.workload import (
     CANVASES,
     DTYPES,
     MNIST,
-    RECIPES,
     SCENE60,
     SCENE100,
     Precision,
+    as_trained,
     looper,
     random_images,
     seeing,
@@ -39,12 +39,14 @@ PER_IMAGE = "s an image"
 H200 = 989e12  # bf16 operations a second, dense, as its data sheet has it
 
 Question = Callable[[], Iterator[Line]]
+Recipes = Mapping[str, Config]
 
 
-def questions(*, quick: bool = False, yardstick: ModuleType | None = None) -> dict[str, Question]:
+def questions(trained: Recipes, *, quick: bool = False, yardstick: ModuleType | None = None) -> dict[str, Question]:
     """Every question that this machine can answer, by name; `quick` asks each for one small case, once.
 
-    The yardstick is the module `benchmarks/loop.py` of a checkout; without it nothing is held against the loop.
+    Rollouts are measured as the recipes `trained` have them too. The yardstick is the module `benchmarks/loop.py` of a
+    checkout; without it nothing is held against the loop.
     """
     repeats = 1 if quick else 9
     asked: dict[str, Question] = {"the step against its products": lambda: step_lines(repeats, quick)}
@@ -52,7 +54,7 @@ def questions(*, quick: bool = False, yardstick: ModuleType | None = None) -> di
     if yardstick is not None:
         asked["the step against a plain loop"] = lambda: loop_lines(yardstick, min(repeats, 3), quick)
     asked["the size of the image"] = lambda: size_lines(repeats, quick)
-    asked["rollouts against images"] = lambda: rollout_lines(repeats, quick)
+    asked["rollouts against images"] = lambda: rollout_lines(trained, repeats, quick)
     if torch.cuda.is_available():
         asked["the step on a GPU"] = lambda: gpu_lines(repeats, quick)
     asked["the memory of training"] = lambda: peak(quick, fused=not quick and can_fuse(torch.device("cpu")))
@@ -164,10 +166,10 @@ def size_lines(repeats: int, quick: bool) -> Iterator[Line]:
         )
 
 
-def rollout_lines(repeats: int, quick: bool) -> Iterator[Line]:
+def rollout_lines(trained: Recipes, repeats: int, quick: bool) -> Iterator[Line]:
     """Four rollouts of each image against four times the images."""
     several = 4
-    for how, (batch, precision, compiled), model, canvas in _rollout_cases(quick):
+    for how, (batch, precision, compiled), model, canvas in _rollout_cases(trained, quick):
         with using(1):
             shared, separate = (
                 trainer(model, images, precision, canvas=canvas, num_rollouts=rollouts, compiled=compiled)
@@ -186,18 +188,16 @@ def rollout_lines(repeats: int, quick: bool) -> Iterator[Line]:
         )
 
 
-def _rollout_cases(quick: bool) -> Iterator[tuple[str, Case, Model, Canvas | None]]:
-    """Ever more to share: nothing, the first glimpse, rendering, and what the recipes do to every image besides."""
+def _rollout_cases(trained: Recipes, quick: bool) -> Iterator[tuple[str, Case, Model, Canvas | None]]:
+    """Ever more to share: nothing, the first glimpse, rendering, and what a recipe does to every image besides."""
     plain = plain_cases(8 if quick else 64)[0]
     fast = plain if quick or not can_fuse(torch.device("cpu")) else fused_cases(128)[0]
-    yield "", plain, MNIST, None
+    yield "", fast, MNIST, None
     yield " from the centre", plain, replace(MNIST, start="centre"), None
-    if not quick:
-        yield "", plain, *CANVASES[1]
-        for scene in CANVASES[1:]:
-            yield "", fast, *scene
-    for name, scene in itertools.islice(RECIPES.items(), 1 if quick else None):
-        yield f" as `{name}` distorts them", fast, *scene
+    for scene in CANVASES[1 : 1 if quick else None]:
+        yield "", fast, *scene
+    for name, config in itertools.islice(trained.items(), 1 if quick else None):
+        yield f" as `{name}` trains", fast, *as_trained(config)
 
 
 def gpu_lines(repeats: int, quick: bool) -> Iterator[Line]:

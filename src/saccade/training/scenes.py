@@ -61,7 +61,7 @@ def load_scenes(data: Data, device: torch.device | str = "cpu") -> Scenes:
     )
     if data.train_on == "all":
         source = replace(source, train=source.train + source.validation)
-    canvas = replace(canvas, distortion=Distortion(**{name: getattr(data, name) for name in MOST}))
+    canvas = replace(canvas, distortion=distortion(data))
     return Scenes(source, None if canvas.keeps(source.train.shape) else canvas, validation, test)
 
 
@@ -77,6 +77,11 @@ def resolve(config: Config, scenes: Scenes) -> Config:
     if model.classes and model.classes != classes:
         raise ValueError(f"`classes` should be {classes}, as in the data. Found `classes = {model.classes}`.")
     return replace(config, model=replace(model, image=scenes.shape, classes=classes))
+
+
+def distortion(data: Data) -> Distortion:
+    """How training images are distorted."""
+    return Distortion(**{name: getattr(data, name) for name in MOST})
 
 
 def _canvas(data: Data, source: Dataset) -> Canvas:

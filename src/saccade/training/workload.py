@@ -13,7 +13,6 @@ from torch import Tensor
 from saccade.config import Config, Model, Training
 from saccade.data.batches import Batch, batches
 from saccade.data.canvas import Canvas
-from saccade.data.distortion import Distortion
 from saccade.data.records import InMemory
 from saccade.glimpse.network import GlimpseNetwork
 from saccade.glimpse.sensor import Prepared
@@ -21,6 +20,7 @@ from saccade.training.build import build
 from saccade.training.fusion import fused
 from saccade.training.learner import make_learner
 from saccade.training.memory import keep_memory
+from saccade.training.scenes import distortion
 from saccade.training.step import train_step
 from saccade.training.timing import Form
 
@@ -35,13 +35,17 @@ CANVASES = [
     (SCENE60, Canvas("cluttered", (60, 60), 4)),
     (SCENE100, Canvas("cluttered", (100, 100), 8)),
 ]
-TURNED = {"rotation": 7.0, "zoom": 0.1}
-RECIPES = {  # the same, and MNIST, as training shows them: distorted as by the recipe of that name
-    "mnist": (MNIST, Canvas("centred", (28, 28), distortion=Distortion(rotation=7.0, zoom=0.07, elastic=1.5))),
-    "translated": (SCENE60, replace(CANVASES[0][1], distortion=Distortion(**TURNED, elastic=1.5))),
-    "cluttered60": (SCENE60, replace(CANVASES[1][1], distortion=Distortion(**TURNED))),
-    "cluttered100": (SCENE100, replace(CANVASES[2][1], distortion=Distortion(**TURNED))),
-}
+
+
+def as_trained(config: Config) -> tuple[Model, Canvas]:
+    """The network of a recipe for MNIST, and the canvas on which its training shows the images.
+
+    Its baseline is one that a single rollout can do with.
+    """
+    data = config.data
+    side = data.canvas_size or MNIST.image[1]
+    model = replace(config.model, image=(1, side, side), classes=CLASSES, baseline="value")
+    return model, Canvas(data.canvas, (side, side), data.distractors, distortion(data))
 
 
 def random_images(n: int, shape: tuple[int, int, int], device: str = "cpu") -> InMemory:
