@@ -1,6 +1,7 @@
 """How processes that torchrun started find each other, again and again if it must start them anew."""
 
 import atexit
+import importlib
 import os
 import time
 import uuid
@@ -41,6 +42,9 @@ def join(device: torch.device) -> Ranks:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     if not dist.is_initialized():
+        # Whoever imports this later, as optimizers do, keeps the group in its functions' defaults. Then it outlives
+        # `destroy_process_group`, and a thread of it that still holds a tensor when Python ends aborts the process.
+        importlib.import_module("torch.distributed.nn.functional")
         backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
         store, rank, size = next(rendezvous("env://"))
         dist.init_process_group(backend, store=_fresh(store, rank, size), rank=rank, world_size=size)
