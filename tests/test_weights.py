@@ -147,6 +147,7 @@ def test_a_run_is_shipped_with_all_that_its_card_needs(ship, tmp_path: Path):
     assert f"epoch {journal[-1]['best_epoch']} of 2" in card
     assert "--seed 7" in card
     assert "| run | seed 7" in card
+    assert "| starts from | random parameters |" in card
 
 
 def test_weights_beyond_the_range_of_half_precision_are_kept_in_single(ship, tmp_path: Path):
