@@ -15,7 +15,7 @@ help:
 	@echo "make clean   remove .venv and what the checks left; runs stay"
 
 demo: .venv/installed-core
-	$(BIN)/saccade train digits --overwrite
+	$(BIN)/foveate train digits --overwrite
 
 test: style types check
 

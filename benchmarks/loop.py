@@ -1,6 +1,6 @@
 """The yardstick: a model as most implementations write it, which cuts patches one image at a time in a Python loop.
 
-It computes what `saccade` computes, to the same glimpses and losses (tests/test_bench.py), and is kept plain: pad the
+It computes what `foveate` computes, to the same glimpses and losses (tests/test_bench.py), and is kept plain: pad the
 image, narrow to the window, pool; then the loop under autograd, and PyTorch's optimizer as it comes.
 """
 
@@ -11,8 +11,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from saccade.glimpse.sensor import SpatialGlimpse
-from saccade.recurrent.attention import RecurrentAttention
+from foveate.glimpse.sensor import SpatialGlimpse
+from foveate.recurrent.attention import RecurrentAttention
 
 
 class LoopGlimpse(nn.Module):

@@ -5,13 +5,13 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from saccade.cli.bench import amounts, answer
-from saccade.glimpse.location import window_sizes
-from saccade.glimpse.pyramid import pitch
-from saccade.training.build import build
-from saccade.training.floor import operations
-from saccade.training.timing import Line, Report
-from saccade.training.workload import MNIST, SCENE60, SCENE100
+from foveate.cli.bench import amounts, answer
+from foveate.glimpse.location import window_sizes
+from foveate.glimpse.pyramid import pitch
+from foveate.training.build import build
+from foveate.training.floor import operations
+from foveate.training.timing import Line, Report
+from foveate.training.workload import MNIST, SCENE60, SCENE100
 
 ROOT = Path(__file__).parents[1]
 PAGE, LOG = ROOT / "docs" / "performance.md", ROOT / "results" / "bench"

@@ -14,9 +14,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from saccade.cli.opened import open_run
-from saccade.data.canvas import CHUNK
-from saccade.training.scenes import load_scenes
+from foveate.cli.opened import open_run
+from foveate.data.canvas import CHUNK
+from foveate.training.scenes import load_scenes
 
 SLOPES = "slopes of x and y, by glimpse"
 NEAREST = "pixels to the nearest place, median and 90 %, where the answer is right, and wrong"

@@ -4,17 +4,17 @@ import re
 from collections.abc import Iterator
 from statistics import mean
 
+from foveate.training.alarms import HARDLY
 from logs import ROOT, load, spread
-from saccade.training.alarms import HARDLY
 from ship import command
 
 FAILURE = """\
 A locator that reaches only a few pixels from the middle sees every image along nearly the same path, however well it
 learns; the classifier then makes the best of it. `scanpath_dependence` tells it ([Seeing](seeing.md)):
-`saccade evaluate` prints it, and warns below 5 %. Here on images of 8x8 pixels, where 4 reaches every edge:
+`foveate evaluate` prints it, and warns below 5 %. Here on images of 8x8 pixels, where 4 reaches every edge:
 
 ```sh
-saccade sweep digits --seeds 0,1,2 --set unit_pixels=0.25,1,4
+foveate sweep digits --seeds 0,1,2 --set unit_pixels=0.25,1,4
 ```
 """
 
@@ -34,7 +34,7 @@ def ablations() -> Iterator[str]:
     for folder in sorted((ROOT / "results" / "ablations").glob("*-seed-*")):
         config, metrics = load(folder / "config.json"), load(folder / "metrics.jsonl")
         changed = re.sub(r" --(seed|evaluate-on|compile) \S+", "", command("mnist-quick", config))
-        found.setdefault(changed.removeprefix("saccade train mnist-quick").strip(), []).append(metrics[-1])
+        found.setdefault(changed.removeprefix("foveate train mnist-quick").strip(), []).append(metrics[-1])
     if not found:
         return
     yield "\n## Ablations\n"

@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from saccade import settings
+from foveate import settings
 from ship import percent
 
 ROOT = Path(__file__).parents[1]

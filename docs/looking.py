@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-import saccade
-from saccade.data import load
-from saccade.viewing.scanpath import picture
+import foveate
+from foveate.data import load
+from foveate.viewing.scanpath import picture
 
-model = saccade.from_pretrained("digits")
+model = foveate.from_pretrained("digits")
 test = load("digits").test
 f"{len(test)} images of {test.shape[1]}x{test.shape[2]} pixels, {model.num_glimpses} glimpses at each"
 
@@ -26,13 +26,13 @@ f"{len(test)} images of {test.shape[1]}x{test.shape[2]} pixels, {model.num_glimp
 
 # %%
 image, label = test.read(torch.tensor([42]))[0], str(int(test.label[42]))
-saccade.look(model, image, label=label)
+foveate.look(model, image, label=label)
 
 # %% [markdown]
 # Its first three glimpses, moving:
 
 # %%
-saccade.look(model, image, num_glimpses=3).moving()
+foveate.look(model, image, num_glimpses=3).moving()
 
 # %% [markdown]
 # ## The numbers behind it
@@ -41,7 +41,7 @@ saccade.look(model, image, num_glimpses=3).moving()
 # for each scale.
 
 # %%
-seen = saccade.look(model, image, label=label)
+seen = foveate.look(model, image, label=label)
 print("locations", seen.locations.shape, "boxes", seen.boxes.shape, "glimpses", seen.glimpses.shape)
 for step, (box, chances) in enumerate(zip(seen.boxes[:, 0].tolist(), seen.probabilities, strict=True), 1):
     print(f"glimpse {step}: pixels {box}, thinks it is {seen.classes[int(chances.argmax())]} ({chances.max():.0%})")
@@ -55,7 +55,7 @@ for step, (box, chances) in enumerate(zip(seen.boxes[:, 0].tolist(), seen.probab
 # %%
 bar = np.zeros((120, 120), dtype=np.uint8)
 bar[15:105, 50:72] = 230
-saccade.look(model, Image.fromarray(bar), num_glimpses=3)
+foveate.look(model, Image.fromarray(bar), num_glimpses=3)
 
 # %% [markdown]
 # ## Sampled instead of mean
@@ -63,7 +63,7 @@ saccade.look(model, Image.fromarray(bar), num_glimpses=3)
 # In training the locations are drawn at random around what the locator aims at. Two seeds, two scanpaths:
 
 # %%
-picture([saccade.look(model, image, policy="sampled", seed=seed, num_glimpses=3) for seed in (1, 2)]).quantize(32)
+picture([foveate.look(model, image, policy="sampled", seed=seed, num_glimpses=3) for seed in (1, 2)]).quantize(32)
 
 # %% [markdown]
 # ## All of the test set
@@ -72,7 +72,7 @@ picture([saccade.look(model, image, policy="sampled", seed=seed, num_glimpses=3)
 # images, 1 differs as much as random places do.
 
 # %%
-found = saccade.evaluate(model, test)
+found = foveate.evaluate(model, test)
 low, high = found.interval
 print(f"error {found.error_rate:.2%} (95 % interval {low:.2%} to {high:.2%}), {found.name}")
 print("after each glimpse:", ", ".join(f"{wrong / found.n:.1%}" for wrong in found.wrong_by_glimpse))
@@ -80,4 +80,4 @@ if found.gaze:
     print(f"where it looks depends on the image: {found.gaze.scanpath_dependence:.0%}")
 
 # %% [markdown]
-# `saccade evaluate digits --report` writes a page of all this: errors, densities of fixations, scanpaths and mistakes.
+# `foveate evaluate digits --report` writes a page of all this: errors, densities of fixations, scanpaths and mistakes.

@@ -17,13 +17,13 @@ import torch
 from torch.nn import functional as F
 
 from follow import follow
-from saccade import __version__
-from saccade.cli.opened import open_run
-from saccade.data.canvas import centred
-from saccade.data.records import Images, InMemory
-from saccade.training.build import Attention
-from saccade.training.evaluate import STAND_INS, Evaluation, evaluate
-from saccade.training.files import written_aside
+from foveate import __version__
+from foveate.cli.opened import open_run
+from foveate.data.canvas import centred
+from foveate.data.records import Images, InMemory
+from foveate.training.build import Attention
+from foveate.training.evaluate import STAND_INS, Evaluation, evaluate
+from foveate.training.files import written_aside
 
 RESULTS = Path(__file__).parents[1] / "results"
 SIZES = (20, 14)  # pixels a side, to which images of 28 are scaled
@@ -74,7 +74,7 @@ def machine() -> dict[str, str]:
     cpu = Path("/proc/cpuinfo")
     lines = cpu.read_text(encoding="utf-8").splitlines() if cpu.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    versions = {"saccade": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    versions = {"foveate": __version__, "torch": torch.__version__, "python": platform.python_version()}
     return {"processor": names[0] if names else platform.machine(), "cores": str(os.cpu_count()), **versions}
 
 

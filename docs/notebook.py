@@ -9,8 +9,8 @@ from nbclient import NotebookClient
 SOURCE = Path(__file__).with_name("looking.py")
 NOTEBOOK = SOURCE.with_suffix(".ipynb")
 PATIENCE = 600  # seconds, on a busy machine
-# What saccade or the notebook is warned of is an error; the kernel's own affairs are not.
-STRICT = "--IPKernelApp.exec_lines=import warnings; warnings.filterwarnings('error', module='saccade|__main__')"
+# What foveate or the notebook is warned of is an error; the kernel's own affairs are not.
+STRICT = "--IPKernelApp.exec_lines=import warnings; warnings.filterwarnings('error', module='foveate|__main__')"
 
 
 def read(source: str) -> nbformat.NotebookNode:

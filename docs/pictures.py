@@ -7,11 +7,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from saccade.cli.look import look_at_images
-from saccade.cli.opened import Opened, open_run
-from saccade.viewing.look import look
-from saccade.viewing.report import make_report
-from saccade.viewing.scanpath import picture
+from foveate.cli.look import look_at_images
+from foveate.cli.opened import Opened, open_run
+from foveate.viewing.look import look
+from foveate.viewing.report import make_report
+from foveate.viewing.scanpath import picture
 
 PICTURES = Path(__file__).parent / "pictures"
 FIGURES = ("glimpses", "confusion", "density")  # of the report

@@ -4,10 +4,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+from foveate import settings
+from foveate.config import Config
 from logs import load
 from results import followed
-from saccade import settings
-from saccade.config import Config
 from ship import percent
 
 ROOT = Path(__file__).parents[1]

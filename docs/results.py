@@ -9,11 +9,11 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from follow import NEAREST, SLOPES
+from foveate import recipes
+from foveate.config import Model
+from foveate.training.build import build
 from levers import ablations, failure
 from logs import ROOT, Run, runs, spread
-from saccade import recipes
-from saccade.config import Model
-from saccade.training.build import build
 from ship import command, percent
 
 PAGE, README = ROOT / "docs" / "results.md", ROOT / "README.md"
@@ -120,7 +120,7 @@ def section(row: str, found: Sequence[Run]) -> Iterator[str]:
     yield f"Network: {parameters:,} parameters, {products:,} multiply-adds an image{columns(found)}.\n"
     yield (
         f"Machine: {facts['processor']}, {facts['cores']} virtual cores shared with other work, 1 thread; "
-        f"saccade {facts['saccade']}, torch {facts['torch']}, Python {facts['python']}."
+        f"foveate {facts['foveate']}, torch {facts['torch']}, Python {facts['python']}."
     )
 
 

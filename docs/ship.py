@@ -13,14 +13,14 @@ from pathlib import Path
 import torch
 from safetensors.torch import load, save
 
-from saccade import __version__, recipes, settings
-from saccade.cli.opened import Opened, open_run
-from saccade.config import Config
-from saccade.training.evaluate import Evaluation, evaluate
-from saccade.training.files import written_aside
-from saccade.training.journal import read as read_journal
-from saccade.training.pretrained import CONFIG, WEIGHTS
-from saccade.weights import FOLDER
+from foveate import __version__, recipes, settings
+from foveate.cli.opened import Opened, open_run
+from foveate.config import Config
+from foveate.training.evaluate import Evaluation, evaluate
+from foveate.training.files import written_aside
+from foveate.training.journal import read as read_journal
+from foveate.training.pretrained import CONFIG, WEIGHTS
+from foveate.weights import FOLDER
 
 PRECISIONS = {"half": torch.float16, "single": torch.float32}
 ORIGIN = {
@@ -33,14 +33,14 @@ CARD = """\
 # {summary}
 
 ```sh
-saccade evaluate {name}             # measure the test error below again
-saccade look {name} picture.png     # where it looks on a picture of yours
+foveate evaluate {name}             # measure the test error below again
+foveate look {name} picture.png     # where it looks on a picture of yours
 ```
 
 ```python
-import saccade
+import foveate
 
-model = saccade.from_pretrained("{name}")
+model = foveate.from_pretrained("{name}")
 ```
 
 | | |
@@ -54,7 +54,7 @@ model = saccade.from_pretrained("{name}")
 | sees | {image}; {num_glimpses} glimpses of {glimpse}, {scales} |
 | answers | {classes} |
 | weights | {parameters:,} parameters{columns} in {precision}, {kilobytes:,} kB, SHA-256 `{digest}` |
-| made by | saccade {version} |
+| made by | foveate {version} |
 
 Data: {origin}. {canvas}
 
@@ -164,7 +164,7 @@ def command(name: str, config: Config) -> str:
     for section, values in settings.to_dict(config).items():
         changed = {key: value for key, value in values.items() if value != before[section][key]}
         flags += [flag(key, value) for key, value in changed.items() if key not in ("image", "classes")]
-    return " ".join([f"saccade train {name}", *flags])
+    return " ".join([f"foveate train {name}", *flags])
 
 
 if __name__ == "__main__":

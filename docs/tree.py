@@ -7,13 +7,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PACKAGE = "src/saccade"
+PACKAGE = "src/foveate"
 BLOCK = re.compile(r"(?<=<!-- tree -->\n```text\n).*?(?=```\n<!-- /tree -->)", re.DOTALL)
 COMMENT = re.compile(r"(?:^#|^//|^/\*|<!--) (.*?)(?: \*/| -->)?$", re.MULTILINE)  # the first, in whatever language
 LISTED = {".py", ".c", ".toml", ".css", ".js"}
 HEADS = ("__init__.py", "README.md", "index.html")  # what says of a folder what it is: its code, a model's card, a page
 OTHERS = {
-    "tests": "mirrors src/saccade; what is checked on every push",
+    "tests": "mirrors src/foveate; what is checked on every push",
     "examples": "learners of your own, trained with the parts",
     "benchmarks": "how fast the parts are",
     "docs": "how it works, data, training, seeing, conventions, performance, lab notes",

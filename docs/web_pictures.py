@@ -18,13 +18,13 @@ import torch
 import uvicorn
 from playwright.sync_api import Browser, sync_playwright
 
+from foveate.cli.opened import open_run
+from foveate.web.app import make_app
+from foveate.web.examples import DIGITS, strokes
+from foveate.web.serve import address, bind
+from foveate.web.shown import show
 from logs import load
 from measure import machine, write
-from saccade.cli.opened import open_run
-from saccade.web.app import make_app
-from saccade.web.examples import DIGITS, strokes
-from saccade.web.serve import address, bind
-from saccade.web.shown import show
 
 DOCS = Path(__file__).parent
 PAGE, LATENCY = DOCS / "web.md", DOCS.parent / "results" / "web" / "latency.json"

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from saccade import ReinforceBernoulli, VRClassReward
+from foveate import ReinforceBernoulli, VRClassReward
 
 
 def error_rate(learner: nn.Module, point: Tensor, label: Tensor) -> float:

@@ -15,20 +15,20 @@ from hypothesis import settings
 torch.set_num_threads(1)
 
 # The same examples in every run, and no deadline: a busy machine is no failure.
-settings.register_profile("saccade", deadline=None, derandomize=True, database=None)
-settings.load_profile("saccade")
+settings.register_profile("foveate", deadline=None, derandomize=True, database=None)
+settings.load_profile("foveate")
 
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 QUIET = "no-sandbox disable-gpu disable-quic no-first-run disable-background-networking disable-component-update"
 NEEDS = {
-    "mnist": "Needs the real MNIST files: set SACCADE_DATA to the folder that holds mnist/.",
+    "mnist": "Needs the real MNIST files: set FOVEATE_DATA to the folder that holds mnist/.",
     "browser": "Needs Chromium: `apt-get install --no-install-recommends chromium` on Debian.",
 }
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    there = {"mnist": os.environ.get("SACCADE_DATA"), "browser": CHROMIUM}
+    there = {"mnist": os.environ.get("FOVEATE_DATA"), "browser": CHROMIUM}
     for item in items:
         for name, reason in NEEDS.items():
             if item.get_closest_marker(name) and not there[name]:

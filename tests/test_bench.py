@@ -1,4 +1,4 @@
-"""`saccade bench`: its yardstick computes what the model computes, its floor is the model's own, its table is whole."""
+"""`foveate bench`: its yardstick computes what the model computes, its floor is the model's own, its table is whole."""
 
 import collections
 import copy
@@ -13,20 +13,20 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from saccade import recipes
-from saccade.cli import main
-from saccade.cli.bench import TRAINED, _yardstick, table
-from saccade.config import Config, Model
-from saccade.data.distortion import MOST
-from saccade.glimpse.sensor import SpatialGlimpse
-from saccade.training.bench import _rollout_cases, questions
-from saccade.training.build import build
-from saccade.training.floor import bare_products, operations, products
-from saccade.training.learner import make_learner
-from saccade.training.step import train_step
-from saccade.training.timing import Report, allocated, alternate, compare
-from saccade.training.workload import as_trained, endless
-from saccade.viewing.size_plot import size_plot
+from foveate import recipes
+from foveate.cli import main
+from foveate.cli.bench import TRAINED, _yardstick, table
+from foveate.config import Config, Model
+from foveate.data.distortion import MOST
+from foveate.glimpse.sensor import SpatialGlimpse
+from foveate.training.bench import _rollout_cases, questions
+from foveate.training.build import build
+from foveate.training.floor import bare_products, operations, products
+from foveate.training.learner import make_learner
+from foveate.training.step import train_step
+from foveate.training.timing import Report, allocated, alternate, compare
+from foveate.training.workload import as_trained, endless
+from foveate.viewing.size_plot import size_plot
 
 CLASSES = tuple("0123456789")
 NARROW = Model(image=(1, 28, 28), classes=CLASSES, num_glimpses=3, what_width=8, where_width=8, hidden_size=16)
@@ -132,7 +132,7 @@ def test_a_recipe_is_measured_as_it_trains(name: str):
 @pytest.mark.parametrize("able", [False, True])
 def test_no_case_is_measured_twice(able: bool, monkeypatch: pytest.MonkeyPatch):
     for module in ("bench", "cases"):
-        monkeypatch.setattr(f"saccade.training.{module}.can_fuse", lambda device: able)
+        monkeypatch.setattr(f"foveate.training.{module}.can_fuse", lambda device: able)
     cases = list(_rollout_cases({name: recipes.read(name) for name in TRAINED}, quick=False))
     assert len({(how, case, model.image) for how, case, model, _ in cases}) == len(cases) == 8
     assert [case[2] for _, case, *_ in cases] == [able, False] + [able] * 6

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-import saccade.training.fit
-from saccade import recipes, settings
-from saccade.cli import app, main
-from saccade.config import Config
+import foveate.training.fit
+from foveate import recipes, settings
+from foveate.cli import app, main
+from foveate.config import Config
 
 NARROW = [f"--{name}=8" for name in ("what-width", "where-width", "join-width", "hidden-size")]
 SMALL = ["--epochs", "1", "--num-glimpses", "2", *NARROW]
@@ -32,7 +32,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Config]:
         raise KeyboardInterrupt
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(saccade.training.fit, "fit", fit)
+    monkeypatch.setattr(foveate.training.fit, "fit", fit)
     return configs
 
 
@@ -49,7 +49,7 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     assert main(arguments) == 2
     sentence = capsys.readouterr().err
-    assert sentence.startswith("saccade: ")
+    assert sentence.startswith("foveate: ")
     assert sentence.count("\n") == 1
     return sentence
 
@@ -165,8 +165,8 @@ def test_a_full_disk_ends_in_one_sentence(
     def fit(*arguments: object, **options: object) -> None:
         raise OSError(28, "No space left on device", "last.pt")
 
-    monkeypatch.setattr(saccade.training.fit, "fit", fit)
-    assert refused(["train", "--run", str(tmp_path)], capsys) == "saccade: No space left on device: last.pt.\n"
+    monkeypatch.setattr(foveate.training.fit, "fit", fit)
+    assert refused(["train", "--run", str(tmp_path)], capsys) == "foveate: No space left on device: last.pt.\n"
 
 
 def test_a_run_prints_a_line_per_epoch_its_error_and_what_to_try(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
@@ -178,7 +178,7 @@ def test_a_run_prints_a_line_per_epoch_its_error_and_what_to_try(tmp_path: Path,
     assert lines[4].startswith("Test error: ")
     assert "95 % interval" in lines[4]
     assert f"Run folder: {folder}" in lines
-    assert sum(line.startswith("  saccade ") for line in lines) == 4
+    assert sum(line.startswith("  foveate ") for line in lines) == 4
     assert picture_size(folder / "scanpaths.png") > (100, 100)
 
 
@@ -201,10 +201,10 @@ def test_a_stopped_run_says_how_it_goes_on_and_does(tmp_path: Path, capsys: pyte
     flags = [*SMALL, "--epochs", "3"]
     assert main(["train", "--run", str(whole), *flags]) == 0
     with monkeypatch.context() as patch:
-        patch.setattr("saccade.cli.progress.EpochLines.on_epoch", lambda self, metrics: stop_after(metrics, 2))
+        patch.setattr("foveate.cli.progress.EpochLines.on_epoch", lambda self, metrics: stop_after(metrics, 2))
         assert main(["train", "--run", str(folder), *flags]) == 130
     command = capsys.readouterr().out.splitlines()[-1].split()
-    assert command == ["saccade", "train", "--run", str(folder), "--resume"]
+    assert command == ["foveate", "train", "--run", str(folder), "--resume"]
     assert main(command[1:]) == 0
     assert outcome(folder) == outcome(whole)
 
@@ -227,7 +227,7 @@ def test_ctrl_c_before_and_after_the_training_says_how_to_go_on(module, name, ru
     def stop(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(import_module(f"saccade.cli.{module}"), name, stop)
+    monkeypatch.setattr(import_module(f"foveate.cli.{module}"), name, stop)
     assert main(["train", "--run", str(run), "--resume"]) == 130
     assert "--resume" in capsys.readouterr().out
 
@@ -360,9 +360,9 @@ def test_a_warning_is_said_once_as_a_sentence(
                 warnings.warn("One file was skipped.", stacklevel=1)
         raise ValueError("Enough.")
 
-    monkeypatch.setattr("saccade.cli.opened.Opened.images", images)
+    monkeypatch.setattr("foveate.cli.opened.Opened.images", images)
     assert main(["evaluate", str(run)]) == 2
-    assert capsys.readouterr().err == "saccade: One file was skipped.\nsaccade: Enough.\n"
+    assert capsys.readouterr().err == "foveate: One file was skipped.\nfoveate: Enough.\n"
 
 
 def test_recipes_are_listed_and_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path):
@@ -376,7 +376,7 @@ def test_recipes_are_listed_and_shown(capsys: pytest.CaptureFixture[str], tmp_pa
 @pytest.mark.parametrize("command", ["train", "evaluate", "look", "recipes"])
 def test_help_teaches_by_example(command: str, capsys: pytest.CaptureFixture[str]):
     assert main([command, "--help"]) == 0
-    assert capsys.readouterr().out.count(f"\nsaccade {command}") >= 2
+    assert capsys.readouterr().out.count(f"\nfoveate {command}") >= 2
 
 
 def test_the_examples_of_the_help_parse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, run: Path):
@@ -387,21 +387,21 @@ def test_the_examples_of_the_help_parse(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "runs" / "mnist").symlink_to(run)
     for command in (app["train"], app["evaluate"], app["look"], app["recipes"]):
         for line in (command.help or "").splitlines():
-            if line.startswith("saccade "):
+            if line.startswith("foveate "):
                 app.parse_args(line.split("#")[0].split(">")[0].split()[1:], exit_on_error=False, print_error=False)
 
 
 def test_the_exit_code_leaves_the_program_and_help_needs_no_torch():
     code = (
-        "import sys; sys.argv[1:] = {}; from saccade.cli import main; code = main(); assert 'torch' not in sys.modules"
+        "import sys; sys.argv[1:] = {}; from foveate.cli import main; code = main(); assert 'torch' not in sys.modules"
     )
     for arguments, expected in ((["train", "--help"], 0), (["train", "--epoch", "1"], 2)):
         source = f"{code.format(arguments)}; sys.exit(code)"
         assert subprocess.run([sys.executable, "-c", source], capture_output=True).returncode == expected
-    assert subprocess.run([sys.executable, "-m", "saccade", "trian"], capture_output=True).returncode == 2
+    assert subprocess.run([sys.executable, "-m", "foveate", "trian"], capture_output=True).returncode == 2
 
 
 def test_too_little_memory_is_one_sentence(capsys: pytest.CaptureFixture[str], tmp_path: Path):
     flags = ["--hidden-size", "2000000", "--epochs", "1", "--run", str(tmp_path / "run")]
     assert main(["train", "digits", *flags]) == 2
-    assert capsys.readouterr().err == "saccade: There is not enough memory for that: try smaller sizes or batches.\n"
+    assert capsys.readouterr().err == "foveate: There is not enough memory for that: try smaller sizes or batches.\n"

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saccade import settings
-from saccade.config import Config, Model
+from foveate import settings
+from foveate.config import Config, Model
 
 NUMBERS = st.floats(allow_nan=False)
 

@@ -17,8 +17,8 @@ import pytest
 import torch
 from PIL import Image
 
-import saccade
-from saccade.cli import app, main
+import foveate
+from foveate.cli import app, main
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -51,7 +51,7 @@ class Finder(doctest.DocTestFinder):
 
 @pytest.mark.parametrize("name", MODULES)
 def test_docstrings(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    if name == "saccade.__main__":
+    if name == "foveate.__main__":
         return
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
@@ -62,10 +62,10 @@ def test_docstrings(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert not runner.failures, "".join(report)
 
 
-@pytest.mark.parametrize("name", sorted(set(saccade.__all__) - {"Rollout", "Losses", "Config"}))
+@pytest.mark.parametrize("name", sorted(set(foveate.__all__) - {"Rollout", "Losses", "Config"}))
 def test_public_name_has_an_example(name: str) -> None:
     """Records are shown by what returns them."""
-    value = getattr(saccade, name)
+    value = getattr(foveate, name)
     assert any(test.examples for test in Finder().find(value, module=inspect.getmodule(value)))
 
 
@@ -101,7 +101,7 @@ def test_commands_of_pages(document: Path, desk: Path, capsys: pytest.CaptureFix
 
 
 def follow(words: list[str]) -> int:
-    """Run one command: `saccade` for real but small; `make` and `pip` only as far as that they know it."""
+    """Run one command: `foveate` for real but small; `make` and `pip` only as far as that they know it."""
     command, *arguments = words
     if command == "make":
         return subprocess.run(["make", "-n", *arguments], cwd=ROOT, stdout=subprocess.DEVNULL).returncode
@@ -109,7 +109,7 @@ def follow(words: list[str]) -> int:
         return subprocess.run(
             [sys.executable, "-m", "pip", arguments[0], "--help"], stdout=subprocess.DEVNULL
         ).returncode
-    assert command == "saccade", f"A page should name commands that can be tried. Found {command}."
+    assert command == "foveate", f"A page should name commands that can be tried. Found {command}."
     if arguments[0] == "web":  # which would serve for ever
         app.parse_args(arguments, exit_on_error=False, print_error=False)
         return 0
@@ -126,16 +126,16 @@ def follow(words: list[str]) -> int:
 
 def test_every_option_is_on_a_page() -> None:
     said = "".join(page.read_text(encoding="utf-8") for page in DOCUMENTS)
-    settings = dataclasses.asdict(saccade.Config())
+    settings = dataclasses.asdict(foveate.Config())
     names = {name for section in settings.values() for name in section} - {"image", "classes"}
     assert {name for name in names if f"`--{name.replace('_', '-')}" not in said} == set()
 
 
 def test_every_metric_is_explained(tmp_path: Path) -> None:
-    config = saccade.config
+    config = foveate.config
     small = config.Model(glimpse_size=(2, 2), num_glimpses=1, hidden_size=4, what_width=4, where_width=4, join_width=4)
     settings = config.Config(data=config.Data(source="digits"), model=small, training=config.Training(epochs=1))
-    saccade.fit(settings, tmp_path)
+    foveate.fit(settings, tmp_path)
     _, explained = (ROOT / "docs/training.md").read_text(encoding="utf-8").split("## metrics.jsonl")
     fields = re.findall(r"^\| `(\w+)`", explained, re.MULTILINE)
     assert fields == list(json.loads((tmp_path / "metrics.jsonl").read_text(encoding="utf-8")))

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
+from foveate.settings import tomllib
 from lowest import PROJECT, lowest
-from saccade.settings import tomllib
 
 TEXT = PROJECT.read_text(encoding="utf-8")
 CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-import saccade
+import foveate
 
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "src" / "saccade"
+PACKAGE = ROOT / "src" / "foveate"
 FILES = sorted(PACKAGE.rglob("*.py"))
 STATIONS = ["data", "glimpse", "policy", "recurrent", "reward", "training", "viewing", "web"]
 DOORS = {"__init__", "__main__", "cli", "config", "settings", "recipes", "weights"}
@@ -36,7 +36,7 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 
 def station(path: Path) -> str:
-    """The folder of src/saccade, or the module in it, that a file belongs to."""
+    """The folder of src/foveate, or the module in it, that a file belongs to."""
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
@@ -49,14 +49,14 @@ def base(node: ast.ImportFrom, path: Path) -> str:
 
 
 def imports(path: Path) -> set[str]:
-    """The modules a file imports from saccade, wherever in the file."""
+    """The modules a file imports from foveate, wherever in the file."""
     found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         if isinstance(node, ast.ImportFrom):
             found |= {f"{base(node, path)}.{alias.name}" for alias in node.names}
-    return {name.removeprefix("saccade.") for name in found if name.startswith("saccade.")}
+    return {name.removeprefix("foveate.") for name in found if name.startswith("foveate.")}
 
 
 def functions(path: Path) -> list[tuple[str, int]]:
@@ -77,7 +77,7 @@ def test_imports_follow_the_flow(path: Path) -> None:
     allowed = set(STATIONS[: STATIONS.index(here) + 1])
     if "training" in allowed:
         allowed |= {"config", "settings", "weights"}
-    # A public name asked of `saccade` itself hides where it comes from: inside, modules name each other.
+    # A public name asked of `foveate` itself hides where it comes from: inside, modules name each other.
     assert {name.partition(".")[0] for name in imports(path)} <= allowed
 
 
@@ -87,30 +87,30 @@ def test_stations_are_the_folders() -> None:
     assert {station(path) for path in FILES} <= {*STATIONS, *DOORS}
 
 
-@pytest.mark.parametrize("name", saccade.__all__)
+@pytest.mark.parametrize("name", foveate.__all__)
 def test_public_name(name: str) -> None:
-    value = getattr(saccade, name)
+    value = getattr(foveate, name)
     assert value.__name__ == name
-    assert value.__module__ == f"saccade.{saccade._HOME[name]}"
+    assert value.__module__ == f"foveate.{foveate._HOME[name]}"
     assert value.__doc__
-    assert name in dir(saccade)
+    assert name in dir(foveate)
 
 
 def test_public_names_are_told_to_type_checkers() -> None:
     """The imports under TYPE_CHECKING are the table again, word for word."""
     told = imports(PACKAGE / "__init__.py") - {"config"}
-    assert told == {f"{home}.{name}" for name, home in saccade._HOME.items()}
+    assert told == {f"{home}.{name}" for name, home in foveate._HOME.items()}
 
 
 def test_unknown_name_is_refused() -> None:
-    with pytest.raises(AttributeError, match="has no attribute 'Saccade'"):
-        _ = saccade.Saccade  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(AttributeError, match="has no attribute 'Foveate'"):
+        _ = foveate.Foveate  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def test_import_needs_only_torch_numpy_and_jaxtyping() -> None:
     """Every public name, on a machine that has none of the other libraries."""
-    names = "; ".join(f"saccade.{name}" for name in saccade.__all__)
-    done = run(BLOCK.format(blocked=set(HEAVY)) + f"import saccade; {names}")
+    names = "; ".join(f"foveate.{name}" for name in foveate.__all__)
+    done = run(BLOCK.format(blocked=set(HEAVY)) + f"import foveate; {names}")
     assert done.returncode == 0, done.stderr
 
 
@@ -119,8 +119,8 @@ def test_blocking_blocks() -> None:
 
 
 def seconds_of_help() -> float:
-    """Time of the processor, not of the clock, that `saccade --help` takes, once it is seen to import no torch."""
-    code = "import sys; from saccade.cli import main; main(['--help']); print('torch' in sys.modules, file=sys.stderr)"
+    """Time of the processor, not of the clock, that `foveate --help` takes, once it is seen to import no torch."""
+    code = "import sys; from foveate.cli import main; main(['--help']); print('torch' in sys.modules, file=sys.stderr)"
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = run(code)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -134,8 +134,8 @@ def test_help_is_quick_and_imports_no_torch() -> None:
 
 
 def test_python_dash_m_is_the_command() -> None:
-    done = subprocess.run([sys.executable, "-m", "saccade", "--version"], capture_output=True, text=True)
-    assert done.stdout.strip() == saccade.__version__
+    done = subprocess.run([sys.executable, "-m", "foveate", "--version"], capture_output=True, text=True)
+    assert done.stdout.strip() == foveate.__version__
 
 
 def test_small_files_and_small_functions() -> None:

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
-from saccade import build, from_pretrained, recipes
-from saccade.config import Config
-from saccade.training.take_over import take_over
+from foveate import build, from_pretrained, recipes
+from foveate.config import Config
+from foveate.training.take_over import take_over
 
 NAMES = [
     *("cluttered100", "cluttered100-paper", "cluttered60", "cluttered60-paper", "cluttered60-start"),

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from saccade import recipes, settings
-from saccade.config import Config, Data, Model, Training
-from saccade.data.records import InMemory
-from saccade.training.scenes import load_scenes
+from foveate import recipes, settings
+from foveate.config import Config, Data, Model, Training
+from foveate.data.records import InMemory
+from foveate.training.scenes import load_scenes
 
 DOCS = Path(__file__).parents[1] / "docs"
 
@@ -155,7 +155,7 @@ def test_commands_are_as_one_types_them(script):
     model = replace(before.model, learn_std=True, stochastic=True, glimpse_size=(9, 9))
     config = replace(before, model=model, training=replace(before.training, pretrained="my runs/best"))
     told = script("ship").command("digits", config)
-    assert told == "saccade train digits --glimpse-size 9 9 --learn-std --stochastic --pretrained 'my runs/best'"
+    assert told == "foveate train digits --glimpse-size 9 9 --learn-std --stochastic --pretrained 'my runs/best'"
     assert script("ship").flag("pretrained", "") == "--pretrained ''"
     assert script("ship").flag("learn_std", False) == "--no-learn-std"
 

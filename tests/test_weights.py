@@ -15,9 +15,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from saccade import evaluate, from_pretrained, settings, weights
-from saccade.cli import main
-from saccade.cli.opened import open_run
+from foveate import evaluate, from_pretrained, settings, weights
+from foveate.cli import main
+from foveate.cli.opened import open_run
 from test_documents import blocks, commands
 from training.tiny import tiny
 
@@ -55,7 +55,7 @@ def test_a_model_is_found_by_its_name(name: str, elsewhere: Path):
 
 
 def test_a_folder_of_that_name_comes_first(elsewhere: Path, capsys: pytest.CaptureFixture[str]):
-    from saccade import fit
+    from foveate import fit
 
     fit(tiny(epochs=1), elsewhere / "digits")
     assert from_pretrained("digits").config.hidden_size == tiny(epochs=1).model.hidden_size
@@ -109,13 +109,13 @@ def test_a_card_names_data_recipe_licence_and_the_very_file(name: str, elsewhere
     assert hashlib.sha256(data).hexdigest() in card
     assert "Licence: MIT" in card
     assert "Data: " in card
-    [recipe] = re.findall(r"\| recipe \| `(saccade train .*)` \|", card)
+    [recipe] = re.findall(r"\| recipe \| `(foveate train .*)` \|", card)
     assert recipe.split()[2] == name
     start = settings.read(folder / "config.json").training.pretrained
     assert f"| starts from | {f'the model `{start}`' if start else 'random parameters'} |" in card
     assert [words[:3] for words in commands(folder / "README.md")] == [
-        ["saccade", "evaluate", name],
-        ["saccade", "look", name],
+        ["foveate", "evaluate", name],
+        ["foveate", "look", name],
     ]
     exec("\n".join(blocks(folder / "README.md", "python")), {})
 
@@ -135,7 +135,7 @@ def ship(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 
 def test_a_run_is_shipped_with_all_that_its_card_needs(ship, tmp_path: Path):
-    from saccade import fit
+    from foveate import fit
 
     fit(tiny(epochs=2, seed=7), tmp_path / "run")
     folder = ship.ship(tmp_path / "run", "digits")
@@ -151,7 +151,7 @@ def test_a_run_is_shipped_with_all_that_its_card_needs(ship, tmp_path: Path):
 
 
 def test_weights_beyond_the_range_of_half_precision_are_kept_in_single(ship, tmp_path: Path):
-    from saccade import fit, save_pretrained
+    from foveate import fit, save_pretrained
 
     fit(tiny(epochs=1), tmp_path / "run")
     model = from_pretrained(tmp_path / "run")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from saccade.cli.progress import EpochLines
-from saccade.config import Config, Training
+from foveate.cli.progress import EpochLines
+from foveate.config import Config, Training
 
 
 def said(capsys, *, done=0, steps=100, epochs=30, **training):

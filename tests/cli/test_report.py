@@ -1,11 +1,11 @@
-"""`saccade evaluate` and its report, as they are typed."""
+"""`foveate evaluate` and its report, as they are typed."""
 
 import json
 from pathlib import Path
 
 import pytest
 
-from saccade.cli import main
+from foveate.cli import main
 
 SMALL = [
     "--epochs",

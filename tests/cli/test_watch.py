@@ -1,4 +1,4 @@
-"""`saccade watch`: what it shows of a run, when it ends, and what it calls out."""
+"""`foveate watch`: what it shows of a run, when it ends, and what it calls out."""
 
 import json
 import os
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from saccade import recipes, settings
-from saccade.cli import main
-from saccade.training.fit import fit
+from foveate import recipes, settings
+from foveate.cli import main
+from foveate.training.fit import fit
 from training.tiny import tiny
 
 

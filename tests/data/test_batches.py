@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asserts import assert_equal
-from saccade.data import Canvas, InMemory, batches, num_batches, translated
+from foveate.data import Canvas, InMemory, batches, num_batches, translated
 
 
 def seeded(seed: int = 0) -> torch.Generator:

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asserts import assert_equal, assert_no_host_sync
-from saccade.data import Canvas, InMemory, centred, cluttered, fixed, load, translated
-from saccade.data.placement import Clutter, draw_clutter, draw_place
-from saccade.data.render import render
+from foveate.data import Canvas, InMemory, centred, cluttered, fixed, load, translated
+from foveate.data.placement import Clutter, draw_clutter, draw_place
+from foveate.data.render import render
 from slow_forms import slow_scenes
 
 sides = st.integers(1, 9)

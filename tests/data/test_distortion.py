@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from saccade.data.batches import batches
-from saccade.data.canvas import Canvas
-from saccade.data.distortion import MOST, Distortion, affine, bend
-from saccade.data.records import InMemory
+from foveate.data.batches import batches
+from foveate.data.canvas import Canvas
+from foveate.data.distortion import MOST, Distortion, affine, bend
+from foveate.data.records import InMemory
 
 
 def seed(value=0):

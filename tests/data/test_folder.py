@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 from asserts import assert_equal
-from saccade.data import InMemory, load
-from saccade.data.on_disk import Cache, OnDisk
-from saccade.data.picture import Decoder, open_picture
+from foveate.data import InMemory, load
+from foveate.data.on_disk import Cache, OnDisk
+from foveate.data.picture import Decoder, open_picture
 
 
 def everything(images) -> torch.Tensor:

@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from asserts import assert_equal
-from saccade.data import load_mnist, mnist
-from saccade.data.download import MIRRORS, download
-from saccade.data.idx import LIMIT, read_idx
-from saccade.data.sources import load
-from saccade.data.split import hold_out
+from foveate.data import load_mnist, mnist
+from foveate.data.download import MIRRORS, download
+from foveate.data.idx import LIMIT, read_idx
+from foveate.data.sources import load
+from foveate.data.split import hold_out
 
 
 def idx(array: np.ndarray) -> bytes:
@@ -35,8 +35,8 @@ def files(train: int = 120, test: int = 20) -> dict[str, bytes]:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder for idx files that SACCADE_DATA leads to."""
-    monkeypatch.setenv("SACCADE_DATA", str(tmp_path))
+    """A folder for idx files that FOVEATE_DATA leads to."""
+    monkeypatch.setenv("FOVEATE_DATA", str(tmp_path))
     (tmp_path / "mnist").mkdir()
     return tmp_path / "mnist"
 
@@ -194,14 +194,14 @@ def test_what_is_not_whole_is_never_in_place(tmp_path, bad):
     assert list(tmp_path.iterdir()) == []
     message = str(raised.value)
     assert "\n" not in message
-    assert "set SACCADE_DATA to a folder that holds mnist/" in message
+    assert "set FOVEATE_DATA to a folder that holds mnist/" in message
     assert "ConnectionError" in message
 
 
 def test_without_files_of_ones_own_the_download_is_read(tmp_path, monkeypatch):
     for name, content in files().items():
         (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
-    monkeypatch.delenv("SACCADE_DATA", raising=False)
+    monkeypatch.delenv("FOVEATE_DATA", raising=False)
     monkeypatch.setattr(mnist, "download", lambda: tmp_path)
     assert len(load_mnist().test) == 20
 

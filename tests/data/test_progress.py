@@ -7,8 +7,8 @@ import threading
 import pytest
 import requests
 
-from saccade.data.download import _fetch
-from saccade.data.progress import ProgressLine
+from foveate.data.download import _fetch
+from foveate.data.progress import ProgressLine
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):

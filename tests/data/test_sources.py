@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from saccade.data import load
+from foveate.data import load
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asserts import assert_equal
-from saccade.data import load_digits
-from saccade.data.sources import load
-from saccade.data.split import divide, hold_out
+from foveate.data import load_digits
+from foveate.data.sources import load
+from foveate.data.split import divide, hold_out
 
 
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=200), st.floats(0.01, 0.99), st.integers(0, 9))

@@ -13,15 +13,15 @@ import numpy as np
 import torch
 from PIL import Image
 
-from saccade import build, fit, from_pretrained, settings
-from saccade.config import Config, Data, Model, Training
-from saccade.data.folder import load_folder
-from saccade.data.idx import read_idx
-from saccade.data.picture import Decoder
-from saccade.training.check import check
-from saccade.training.checkpoint import DIGEST, LAST, load_checkpoint
-from saccade.training.pretrained import save_pretrained
-from saccade.training.run import CONFIG
+from foveate import build, fit, from_pretrained, settings
+from foveate.config import Config, Data, Model, Training
+from foveate.data.folder import load_folder
+from foveate.data.idx import read_idx
+from foveate.data.picture import Decoder
+from foveate.training.check import check
+from foveate.training.checkpoint import DIGEST, LAST, load_checkpoint
+from foveate.training.pretrained import save_pretrained
+from foveate.training.run import CONFIG
 
 CLEAR = (ValueError, OSError, MemoryError)  # what the command line prints as one sentence, with exit code 2
 LONGEST = 1000  # characters of a sentence

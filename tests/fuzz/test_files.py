@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from foveate import fit
+from foveate.cli import main
+from foveate.data.picture import Decoder
+from foveate.training.checkpoint import load_checkpoint, save_checkpoint
 from fuzz.targets import TARGETS, run_config, run_folder, said, seeds
-from saccade import fit
-from saccade.cli import main
-from saccade.data.picture import Decoder
-from saccade.training.checkpoint import load_checkpoint, save_checkpoint
 
 MOST_SECONDS = 20.0  # for any one input, on a busy machine
 FEW = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
@@ -241,7 +241,7 @@ def test_the_command_line_says_it_and_ends_with_2(tmp_path: Path, content: bytes
     (tmp_path / "a.png").write_bytes(content)
     assert main(["look", "digits", str(tmp_path / "a.png"), "--out", str(tmp_path / "looks")]) == 2
     sentence = capsys.readouterr().err
-    assert sentence.startswith("saccade: ")
+    assert sentence.startswith("foveate: ")
     assert sentence.count("\n") == 1
 
 
@@ -250,7 +250,7 @@ def test_two_processes_that_download_at_once_leave_whole_files(tmp_path: Path):
     script = f"""
 import gzip, hashlib, sys, time
 from pathlib import Path
-from saccade.data.download import download
+from foveate.data.download import download
 content = bytes(range(256)) * 4096
 def fetch(url, path):
     packed = gzip.compress(content)

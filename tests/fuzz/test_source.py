@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-import saccade
+import foveate
 
-FILES = sorted(Path(saccade.__file__).parent.rglob("*.py"))
+FILES = sorted(Path(foveate.__file__).parent.rglob("*.py"))
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "yaml", "tarfile", "imp"}
 BARE = {"eval", "exec", "compile", "__import__"}  # `model.eval()` and `re.compile` are others
 CALLS = {"extractall", "unpack_archive", "system", "popen"}

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asserts import assert_equal
-from saccade.glimpse.location import reach, window_origin, window_sizes
+from foveate.glimpse.location import reach, window_origin, window_sizes
 
 SIDES = st.integers(1, 60)
 # Multiples of 1/64, in the corners and beyond: every step of the arithmetic is exact, so any right form agrees.

@@ -5,10 +5,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saccade.glimpse.foveate import foveate
-from saccade.glimpse.location import window_sizes
-from saccade.glimpse.pyramid import Pyramid, build_pyramid, read_pyramid, worthwhile
-from saccade.glimpse.sensor import SpatialGlimpse
+from foveate.glimpse.foveate import foveate
+from foveate.glimpse.location import window_sizes
+from foveate.glimpse.pyramid import Pyramid, build_pyramid, read_pyramid, worthwhile
+from foveate.glimpse.sensor import SpatialGlimpse
 
 SIDE = st.integers(1, 30)
 EXTENT = st.integers(1, 9)

@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asserts import assert_equal, assert_no_host_sync
-from saccade.glimpse.foveate import foveate
-from saccade.glimpse.location import window_sizes
-from saccade.glimpse.runs import in_runs, read_runs
-from saccade.glimpse.sensor import SpatialGlimpse
-from saccade.training.timing import allocated
+from foveate.glimpse.foveate import foveate
+from foveate.glimpse.location import window_sizes
+from foveate.glimpse.runs import in_runs, read_runs
+from foveate.glimpse.sensor import SpatialGlimpse
+from foveate.training.timing import allocated
 
 SIDE = st.integers(1, 30)
 EXTENT = st.integers(1, 9)

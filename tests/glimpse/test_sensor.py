@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from asserts import assert_equal, assert_no_host_sync, operations
-from saccade import SpatialGlimpse
+from foveate import SpatialGlimpse
 from slow_forms import slow_glimpse
 
 SCALES = (1, 1.5, 2, 2.5, 3)

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asserts import assert_equal
+from foveate.glimpse import compiler
+from foveate.glimpse.compiler import load
+from foveate.glimpse.foveate import foveate
+from foveate.glimpse.location import window_sizes
+from foveate.glimpse.pyramid import Pyramid
+from foveate.glimpse.sensor import SpatialGlimpse
+from foveate.glimpse.windows import MANY, SOURCE, Windows, read_windows, readable
 from glimpse.test_runs import LAID_OUT, pixels
-from saccade.glimpse import compiler
-from saccade.glimpse.compiler import load
-from saccade.glimpse.foveate import foveate
-from saccade.glimpse.location import window_sizes
-from saccade.glimpse.pyramid import Pyramid
-from saccade.glimpse.sensor import SpatialGlimpse
-from saccade.glimpse.windows import MANY, SOURCE, Windows, read_windows, readable
 
 # That the loop compiles wherever there is a compiler is part of what is tested.
 has_compiler = shutil.which(shlex.split(os.environ.get("CC") or "cc")[0]) is not None
@@ -158,7 +158,7 @@ def test_locations_that_do_not_fit_are_refused():
 
 def test_locations_on_another_device_are_refused():
     """The loop would read their numbers where there are none."""
-    assert not torch._C._dispatch_has_computed_kernel_for_dispatch_key("saccade::read_windows", "CUDA")
+    assert not torch._C._dispatch_has_computed_kernel_for_dispatch_key("foveate::read_windows", "CUDA")
 
 
 @with_compiler
@@ -175,8 +175,8 @@ def test_a_compiler_that_knows_less_does_as_well(unknown: str, monkeypatch: pyte
 
 FENCED = """
 import ctypes, mmap, torch
-from saccade.glimpse.location import window_sizes
-from saccade.glimpse.windows import Windows, read_windows
+from foveate.glimpse.location import window_sizes
+from foveate.glimpse.windows import Windows, read_windows
 
 page, area = mmap.PAGESIZE, 16 * mmap.PAGESIZE
 memory = mmap.mmap(-1, 3 * area)

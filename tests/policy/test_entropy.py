@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from asserts import assert_equal, gradient
-from saccade import CategoricalEntropy
+from foveate import CategoricalEntropy
 
 
 def probabilities(batch: int, classes: int, seed: int = 0) -> Tensor:

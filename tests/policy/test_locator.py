@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from asserts import assert_equal
-from saccade import Locator, ReinforceNormal
-from saccade.policy.locator import Given, Uniform
+from foveate import Locator, ReinforceNormal
+from foveate.policy.locator import Given, Uniform
 
 
 def hidden(batch: int = 6, size: int = 5, seed: int = 0) -> Tensor:

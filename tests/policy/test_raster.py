@@ -4,7 +4,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saccade.policy.locator import Raster, raster
+from foveate.policy.locator import Raster, raster
 
 
 @given(st.integers(1, 60))

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from torch import Tensor, distributions, nn
 
 from asserts import assert_equal, gradient
-from saccade import ReinforceBernoulli, ReinforceCategorical, ReinforceGamma, ReinforceNormal
-from saccade.policy.units import ReinforceUnit, stochastic, units
+from foveate import ReinforceBernoulli, ReinforceCategorical, ReinforceGamma, ReinforceNormal
+from foveate.policy.units import ReinforceUnit, stochastic, units
 
 STD = torch.tensor([0.2, 0.7, 1.5])
 

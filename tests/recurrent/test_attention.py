@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 from asserts import assert_same_rollout
+from foveate import GRUCore, LSTMCore, RecurrentAttention
 from recurrent.tiny import CLASSES, WIDTH, Drift, PlainGlimpse, Sum, agent
-from saccade import GRUCore, LSTMCore, RecurrentAttention
 from slow_forms import roll_out
 
 CORES = {"rectified": None, "lstm": LSTMCore(WIDTH, WIDTH), "gru": GRUCore(WIDTH, WIDTH)}

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from saccade import build
-from saccade.recurrent.columns import Voters
+from foveate import build
+from foveate.recurrent.columns import Voters
 from training.tiny import tiny_model
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from saccade import GRUCore, LSTMCore, RectifiedCore
+from foveate import GRUCore, LSTMCore, RectifiedCore
 
 
 def test_rectified_core_is_the_rnn_cell_whose_input_weight_is_the_identity():

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
+from foveate import HybridLoss, Locator, ReinforceNormal
 from recurrent.tiny import CLASSES, WIDTH, agent, trained
-from saccade import HybridLoss, Locator, ReinforceNormal
 
 IMAGES = 8
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from foveate.recurrent.heads import NoBaseline, ScalarBaseline, ValueBaseline
 from recurrent.tiny import WIDTH, agent, trained
-from saccade.recurrent.heads import NoBaseline, ScalarBaseline, ValueBaseline
 
 
 def test_no_baseline_is_zero():

@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributions import Normal
 
-from recurrent.tiny import CLASSES, agent, gradients
-from saccade import (
+from foveate import (
     GlimpseNetwork,
     HybridLoss,
     Locator,
@@ -19,7 +18,8 @@ from saccade import (
     ReinforceNormal,
     SpatialGlimpse,
 )
-from saccade.recurrent.heads import ValueBaseline
+from foveate.recurrent.heads import ValueBaseline
+from recurrent.tiny import CLASSES, agent, gradients
 
 PLACES = torch.tensor([[-1.0, -1.0], [0.0, 0.5], [1.0, 0.0]], dtype=torch.float64)
 HIDDEN = 4

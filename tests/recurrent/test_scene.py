@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor, nn
 
+from foveate import GlimpseNetwork, RecurrentAttention
+from foveate.recurrent.attention import Scene
 from recurrent.tiny import CLASSES, WIDTH, Drift, PlainGlimpse, Sum, agent, trained
-from saccade import GlimpseNetwork, RecurrentAttention
-from saccade.recurrent.attention import Scene
 
 
 class Lamp:

@@ -5,9 +5,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from saccade import GlimpseNetwork, Locator, RecurrentAttention, ReinforceNormal, SpatialGlimpse
-from saccade.recurrent.core import RectifiedCore
-from saccade.recurrent.heads import ValueBaseline
+from foveate import GlimpseNetwork, Locator, RecurrentAttention, ReinforceNormal, SpatialGlimpse
+from foveate.recurrent.core import RectifiedCore
+from foveate.recurrent.heads import ValueBaseline
 
 WIDTH, CLASSES = 6, 3
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from asserts import assert_equal, gradient
-from saccade import (
+from foveate import (
     BinaryClassReward,
     ReinforceBernoulli,
     ReinforceCategorical,
@@ -20,7 +20,7 @@ from saccade import (
     ReinforceNormal,
     VRClassReward,
 )
-from saccade.policy.units import units
+from foveate.policy.units import units
 
 BATCH = 6
 

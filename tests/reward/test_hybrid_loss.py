@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from asserts import assert_equal, gradient
-from saccade import HybridLoss, Rollout, build
-from saccade.config import Model
+from foveate import HybridLoss, Rollout, build
+from foveate.config import Model
 
 REWARDS = ("right", "log-probability")
 BASELINES = ("learned", "batch-mean", "leave-one-out")

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asserts import assert_equal
-from saccade.reward.advantage import batch_mean, learned, leave_one_out
-from saccade.reward.reward import binary_reward, class_reward
+from foveate.reward.advantage import batch_mean, learned, leave_one_out
+from foveate.reward.reward import binary_reward, class_reward
 
 
 def numbers(*shape: int, seed: int = 0) -> torch.Tensor:

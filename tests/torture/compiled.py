@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from saccade import fit
-from saccade.training.epoch import Listener
-from saccade.training.interrupt import Stopped
+from foveate import fit
+from foveate.training.epoch import Listener
+from foveate.training.interrupt import Stopped
 
 SETTINGS = {"compile": "on", "dropout": 0.2, "ema": 0.9, "num_rollouts": 2, "num_glimpses": 2}
 STOPS = {"first": (1, 1), "inside": (1, 3), "second": (2, 2)}  # after which step of which epoch; each has four

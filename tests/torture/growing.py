@@ -15,8 +15,8 @@ from typing import Any
 
 import torch
 
-from saccade import fit
-from saccade.training.epoch import Listener
+from foveate import fit
+from foveate.training.epoch import Listener
 
 EARLY, EPOCH = 200, 50
 

@@ -17,10 +17,10 @@ from typing import Any
 
 import torch
 
-import saccade.training.scenes
-from saccade.cli import main
-from saccade.cli.progress import EpochLines
-from saccade.data.sources import load
+import foveate.training.scenes
+from foveate.cli import main
+from foveate.cli.progress import EpochLines
+from foveate.data.sources import load
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 UNBORN = 70  # exit code of a process that never came to the end of the command
@@ -61,7 +61,7 @@ def train(folder: Path, settings: dict[str, Any], log: Path, *more: str) -> int:
         os.write(steps, f"{epoch} {step} {began} {ends}\n".encode())
 
     EpochLines.on_step = on_step
-    vars(import_module("saccade.cli.train"))["_picture"] = lambda folder: folder  # it is not what is tried here
+    vars(import_module("foveate.cli.train"))["_picture"] = lambda folder: folder  # it is not what is tried here
     options = [f"--{name}={value}" for name, value in settings.items()]
     return main(["train", "digits", f"--run={folder}", *([*more] if more else options)])
 
@@ -182,7 +182,7 @@ def run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    saccade.training.scenes.load = functools.cache(load)
-    saccade.training.scenes.load("digits", validation=1 / 6, test=0.2, split_seed=0)
+    foveate.training.scenes.load = functools.cache(load)
+    foveate.training.scenes.load("digits", validation=1 / 6, test=0.2, split_seed=0)
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # both import what takes long
     print(json.dumps(run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))

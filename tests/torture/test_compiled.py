@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from saccade.training.fusion import can_fuse
+from foveate.training.fusion import can_fuse
 from torture.compiled import STOPS
 from torture.figures import note
 from training.tiny import outcome

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from saccade import fit
-from saccade.data.sources import load
-from saccade.settings import read
-from saccade.training import journal
-from saccade.training.checkpoint import load_checkpoint
-from saccade.training.epoch import Listener
-from saccade.training.files import written_aside
-from saccade.training.run import Run
+from foveate import fit
+from foveate.data.sources import load
+from foveate.settings import read
+from foveate.training import journal
+from foveate.training.checkpoint import load_checkpoint
+from foveate.training.epoch import Listener
+from foveate.training.files import written_aside
+from foveate.training.run import Run
 from torture.disk import Disk, Fault, Killed, kill, refuse, shorten, tear
 from torture.figures import note
 from torture.power import Platter, lay
@@ -33,7 +33,7 @@ NAMES = {"best", "config.json", "last.pt", "metrics.jsonl", "previous.pt", "test
 @pytest.fixture(autouse=True)
 def digits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The images are read once."""
-    monkeypatch.setattr("saccade.training.scenes.load", functools.cache(load))
+    monkeypatch.setattr("foveate.training.scenes.load", functools.cache(load))
 
 
 class Steps(Listener):

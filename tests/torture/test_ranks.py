@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import torch
 
-from saccade import fit
-from saccade.training.fusion import can_fuse
+from foveate import fit
+from foveate.training.fusion import can_fuse
 from torture.figures import note
 from training.test_distributed import SCRIPT, TASKS, assert_close, torchrun, write
 from training.tiny import metrics, tiny

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from saccade import fit
+from foveate import fit
 
 NAMES = {"open": "openat", "replace": "rename"}  # as the system calls what `os` calls otherwise
 CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT

@@ -9,10 +9,10 @@ from dataclasses import replace
 
 import torch
 
-from saccade.config import Model
-from saccade.reward.criterion import HybridLoss
-from saccade.training.build import Attention, build
-from saccade.training.unrolled import unrolled
+from foveate.config import Model
+from foveate.reward.criterion import HybridLoss
+from foveate.training.build import Attention, build
+from foveate.training.unrolled import unrolled
 
 CALLS = 3  # of each form, one after the other: on a GPU the second records a CUDA graph, and the third plays it
 

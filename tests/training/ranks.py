@@ -13,13 +13,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import saccade.training.epoch
-import saccade.training.fit
-from saccade import fit, settings
-from saccade.training.interrupt import Stopped
-from saccade.training.launch import rank, restarted
-from saccade.training.learner import Learner, make_learner
-from saccade.training.step import train_step
+import foveate.training.epoch
+import foveate.training.fit
+from foveate import fit, settings
+from foveate.training.interrupt import Stopped
+from foveate.training.launch import rank, restarted
+from foveate.training.learner import Learner, make_learner
+from foveate.training.step import train_step
 
 
 def digest(learner: Learner) -> str:
@@ -54,8 +54,8 @@ def main(folder: Path, who: int = -1, when: int = 0) -> int:
         return done
 
     steps = [0]
-    saccade.training.fit.make_learner = watched
-    saccade.training.epoch.train_step = mortal
+    foveate.training.fit.make_learner = watched
+    foveate.training.epoch.train_step = mortal
     for path in sorted(folder.glob("*.toml")):
         run = folder / path.stem
         try:

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from saccade.config import Model
-from saccade.training.alarms import alarms, lasting_in
+from foveate.config import Model
+from foveate.training.alarms import alarms, lasting_in
 
 MODEL = Model(image=(1, 60, 60), unit_pixels=26.0)
 WELL = {"loss": 1.0, "scanpath_dependence": 0.3, "at_border": 0.1, "policy_std": 0.2}

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from saccade import GRUCore, LSTMCore, RectifiedCore, build, settings
-from saccade.config import Config, Model
-from saccade.training.build import ACTIVATIONS
+from foveate import GRUCore, LSTMCore, RectifiedCore, build, settings
+from foveate.config import Config, Model
+from foveate.training.build import ACTIVATIONS
 from training.tiny import tiny_model
 
 MNIST = {"image": (1, 28, 28), "classes": tuple("0123456789")}

@@ -11,8 +11,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saccade import fit
-from saccade.training.checkpoint import load_checkpoint, save_checkpoint
+from foveate import fit
+from foveate.training.checkpoint import load_checkpoint, save_checkpoint
 from torture.disk import Disk, Killed, kill, refuse, shorten, tear
 from training.tiny import Interrupt, outcome, tiny
 

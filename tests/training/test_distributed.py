@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Generator, nn
 
-from saccade import fit, settings
-from saccade.config import Config
-from saccade.training.distributed import ALONE, Ranks
+from foveate import fit, settings
+from foveate.config import Config
+from foveate.training.distributed import ALONE, Ranks
 from training.tiny import Interrupt, metrics, outcome, tiny
 
 SCRIPT = Path(__file__).with_name("ranks.py")
@@ -190,7 +190,7 @@ def test_a_process_that_replaces_one_that_died_goes_on_unasked(tmp_path: Path, m
     fit(tiny(), tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         fit(tiny(), tmp_path / "run", listener=Interrupt(1, 2))
-    for name in ("saccade.training.launch.launched", "saccade.training.fit.join"):
+    for name in ("foveate.training.launch.launched", "foveate.training.fit.join"):
         monkeypatch.setattr(name, lambda *device: ALONE)  # torchrun's part of it is tried elsewhere
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
     with pytest.raises(ValueError, match="should be a new folder"):

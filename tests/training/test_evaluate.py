@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
+from foveate import RecurrentAttention, evaluate
+from foveate.data.records import InMemory
+from foveate.training.evaluate import answer, wilson
 from recurrent.tiny import CLASSES, agent
-from saccade import RecurrentAttention, evaluate
-from saccade.data.records import InMemory
-from saccade.training.evaluate import answer, wilson
 from slow_forms import wilson_interval
 
 N = 53

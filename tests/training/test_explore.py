@@ -5,10 +5,10 @@ from typing import cast
 
 import pytest
 
-from saccade import fit, from_pretrained
-from saccade.policy.units import ReinforceNormal
-from saccade.training.epoch import Epoch
-from saccade.training.schedule import fall
+from foveate import fit, from_pretrained
+from foveate.policy.units import ReinforceNormal
+from foveate.training.epoch import Epoch
+from foveate.training.schedule import fall
 from training.tiny import Interrupt, metrics, outcome, tiny
 
 SETTINGS = {"std": 0.1, "first_std": 0.6, "epochs": 2}

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from asserts import operations
-from saccade import fit
-from saccade.data.batches import Batch
-from saccade.training import epoch as epochs
-from saccade.training import step as steps_of_training
-from saccade.training.epoch import Epoch, Listener, Progress
-from saccade.training.finite import EVERY, Watch, broken
-from saccade.training.learner import Learner, make_learner
-from saccade.training.scenes import load_scenes
-from saccade.training.step import learn, train_step
+from foveate import fit
+from foveate.data.batches import Batch
+from foveate.training import epoch as epochs
+from foveate.training import step as steps_of_training
+from foveate.training.epoch import Epoch, Listener, Progress
+from foveate.training.finite import EVERY, Watch, broken
+from foveate.training.learner import Learner, make_learner
+from foveate.training.scenes import load_scenes
+from foveate.training.step import learn, train_step
 from training.tiny import Interrupt, metrics, outcome, tiny
 
 BATCH = Batch(torch.arange(32 * 64).view(32, 1, 8, 8).remainder(251).to(torch.uint8), torch.arange(32) % 10)
@@ -214,7 +214,7 @@ def test_a_gpu_is_asked_every_so_often_and_names_the_step_all_the_same(patient_w
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_step_reads_nothing_back(patient_watch: None, optimizer: str, monkeypatch: pytest.MonkeyPatch):
     """The update, the sums and the watch of an epoch: no value is asked for."""
-    monkeypatch.setattr("saccade.reward.criterion._check_label", lambda *_: None)  # which looks on a CPU only
+    monkeypatch.setattr("foveate.reward.criterion._check_label", lambda *_: None)  # which looks on a CPU only
     config = tiny(image=(1, 8, 8), classes=tuple("0123456789"), gradient_cut=1.0, optimizer=optimizer)
     steps = Epoch(make_learner(config, torch.device("cpu")), load_scenes(config.data), Progress()).run()
     next(steps)

@@ -8,15 +8,15 @@ import pytest
 import torch
 
 from asserts import assert_equal
-from saccade import evaluate, fit, from_pretrained
-from saccade.cli import main
-from saccade.data.records import Dataset, InMemory
-from saccade.data.sources import load
-from saccade.settings import to_toml
-from saccade.training.epoch import Listener
-from saccade.training.run import Run
-from saccade.training.scenes import load_scenes
-from saccade.training.schedule import fall
+from foveate import evaluate, fit, from_pretrained
+from foveate.cli import main
+from foveate.data.records import Dataset, InMemory
+from foveate.data.sources import load
+from foveate.settings import to_toml
+from foveate.training.epoch import Listener
+from foveate.training.run import Run
+from foveate.training.scenes import load_scenes
+from foveate.training.schedule import fall
 from training.tiny import Interrupt, metrics, outcome, tiny
 
 FIELDS = [
@@ -91,7 +91,7 @@ def test_checkpoints_inside_an_epoch_come_when_their_time_has_come(tmp_path, mon
     """Each takes a second here: none, then one in every step, then one in every other."""
     now = [0.0]
     saved: list[int] = []
-    monkeypatch.setattr("saccade.training.run.time.monotonic", lambda: now.__setitem__(0, now[0] + 1) or now[0])
+    monkeypatch.setattr("foveate.training.run.time.monotonic", lambda: now.__setitem__(0, now[0] + 1) or now[0])
     monkeypatch.setattr(Run, "save", lambda run: saved.append(run.progress.step) or setattr(run, "saved", now[0]))
     for minutes in (1.0, 0.0, 2 / 60):
         fit(tiny(epochs=1, checkpoint_minutes=minutes), tmp_path, overwrite=True)
@@ -228,7 +228,7 @@ def log(monkeypatch) -> list[str]:
             object.__setattr__(split, "name", name)
         return Dataset(digits.name, digits.classes, **splits)
 
-    monkeypatch.setattr("saccade.training.scenes.load", watched)
+    monkeypatch.setattr("foveate.training.scenes.load", watched)
     return log
 
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from saccade.config import Training
-from saccade.training import fusion
-from saccade.training.fusion import WORTHWHILE, can_fuse, choose_fusion, fused
+from foveate.config import Training
+from foveate.training import fusion
+from foveate.training.fusion import WORTHWHILE, can_fuse, choose_fusion, fused
 
 CPU = torch.device("cpu")
 SCRIPT = Path(__file__).with_name("fused_script.py")
@@ -81,8 +81,8 @@ def test_compiled_steps_equal_plain_ones():
 
 RUNS = """
 from torch._dynamo import config
-from saccade.config import Model
-from saccade.training.workload import trainer
+from foveate.config import Model
+from foveate.training.workload import trainer
 
 config.recompile_limit, config.fail_on_recompile_limit_hit = 1, True  # rather than 8, and then quietly uncompiled
 small = Model(image=(1, 12, 12), classes=tuple("0123456789"), glimpse_size=(4, 4), num_glimpses=2, unit_pixels=4.0)

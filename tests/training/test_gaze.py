@@ -7,11 +7,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from foveate import evaluate
+from foveate.data.records import InMemory
+from foveate.training.build import build
+from foveate.training.gaze import measure_gaze, policy_metrics
 from recurrent.tiny import CLASSES, agent
-from saccade import evaluate
-from saccade.data.records import InMemory
-from saccade.training.build import build
-from saccade.training.gaze import measure_gaze, policy_metrics
 from training.tiny import tiny_model
 
 LABEL = torch.arange(600) % 3
@@ -108,7 +108,7 @@ def test_an_evaluation_measures_its_own_policy_with_the_reach_of_its_locator():
 
 
 def test_a_place_that_is_no_location_has_no_gaze():
-    from saccade.training.evaluate import gaze_of
+    from foveate.training.evaluate import gaze_of
 
     images = InMemory(torch.zeros(2, 1, 7, 9, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
     assert gaze_of(agent(), images, torch.zeros(3, 1, 2, 4)) is None

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from saccade import fit
+from foveate import fit
 from training.tiny import metrics, tiny
 
 GOLDEN = Path(__file__).with_name("golden.json")

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from saccade import fit
-from saccade.training import interrupt
-from saccade.training.epoch import Listener
-from saccade.training.interrupt import Interrupts, Stopped, Terminated
+from foveate import fit
+from foveate.training import interrupt
+from foveate.training.epoch import Listener
+from foveate.training.interrupt import Interrupts, Stopped, Terminated
 from training.tiny import outcome, tiny
 
 
@@ -104,14 +104,14 @@ def test_outside_of_training_sigterm_ends_the_command_as_ctrl_c_does():
 
 COMMAND = """
 import os, signal, sys
-from saccade.cli import main
-from saccade.cli.progress import EpochLines
+from foveate.cli import main
+from foveate.cli.progress import EpochLines
 signal.signal(signal.SIGINT, signal.default_int_handler)
 number = getattr(signal, sys.argv[1])
 if sys.argv[2] == "training":
     EpochLines.on_step = lambda self, epoch, step: os.kill(os.getpid(), number) if step == 2 else None
 else:
-    import saccade.training.fit as fit
+    import foveate.training.fit as fit
     fit.load_scenes = lambda *arguments: os.kill(os.getpid(), number)
 sys.exit(main(["train", "digits", "--run", sys.argv[3], "--epochs", "2", "--hidden-size", "8", "--num-rollouts", "2"]))
 """
@@ -125,7 +125,7 @@ def test_the_command_says_how_to_go_on_and_ends_with_the_signals_code(tmp_path: 
     done = subprocess.run(words, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (code, "")
     if when == "training":
-        assert f"Go on with:\n  saccade train --run {tmp_path / 'run'} --resume\n" in done.stdout
+        assert f"Go on with:\n  foveate train --run {tmp_path / 'run'} --resume\n" in done.stdout
         assert torch.load(tmp_path / "run" / "last.pt", weights_only=True)["progress"]["step"] == 2
     else:
         assert "nothing is kept" in done.stdout

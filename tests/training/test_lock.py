@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from saccade import fit
-from saccade.training.epoch import Listener
-from saccade.training.lock import NAME, locked
+from foveate import fit
+from foveate.training.epoch import Listener
+from foveate.training.lock import NAME, locked
 from training.tiny import outcome, tiny
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from saccade.training.lock import locked
+from foveate.training.lock import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
@@ -71,7 +71,7 @@ def test_a_run_that_is_being_written_is_neither_resumed_nor_overwritten(tmp_path
 
 def test_who_waited_while_another_began_and_ended_a_run_does_not_write_over_it(tmp_path: Path, monkeypatch):
     """Both found no run; one trains it to its end before the other comes to its turn."""
-    from saccade.training import fit as module
+    from foveate.training import fit as module
 
     load = module.load_scenes
 

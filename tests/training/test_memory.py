@@ -6,16 +6,16 @@ import sys
 
 import pytest
 
-from saccade import fit
-from saccade.config import Model
-from saccade.training import memory
-from saccade.training.workload import trainer
+from foveate import fit
+from foveate.config import Model
+from foveate.training import memory
+from foveate.training.workload import trainer
 from training.tiny import tiny
 
 # As a step does, on a larger scale: tensors that are all given back, some of them large.
 ROUNDS = """
 import resource, torch
-from saccade.training.memory import keep_memory
+from foveate.training.memory import keep_memory
 assert keep_memory(), "glibc can"
 def round():
     blocks = [torch.zeros(megabytes * 2**18) for megabytes in (16, 40) * 4]
@@ -53,7 +53,7 @@ def test_another_library_of_linux_is_left_alone(monkeypatch):
 def test_who_trains_keeps_it(monkeypatch, tmp_path):
     asked = []
     for place in ("fit", "workload"):
-        monkeypatch.setattr(f"saccade.training.{place}.keep_memory", lambda place=place: asked.append(place))
+        monkeypatch.setattr(f"foveate.training.{place}.keep_memory", lambda place=place: asked.append(place))
     fit(tiny(), tmp_path / "run")
     trainer(Model(image=(1, 8, 8), classes=("a", "b")), 4, "fp32", count=4)
     assert asked == ["fit", "workload"]

@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image
 
-from saccade import fit
-from saccade.config import Config
-from saccade.data.records import InMemory
-from saccade.training.scenes import load_scenes
+from foveate import fit
+from foveate.config import Config
+from foveate.data.records import InMemory
+from foveate.training.scenes import load_scenes
 from training.tiny import outcome, tiny
 
 # What each setting changes to, and the settings it needs to matter at all.
@@ -195,8 +195,8 @@ def test_the_device_is_the_one_that_was_named(monkeypatch, tmp_path: Path):
         asked.append(str(device))
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("saccade.training.fit.load_scenes", refuse)
-    monkeypatch.setattr("saccade.training.fit.choose_device", torch.device)  # whether or not there is a GPU here
+    monkeypatch.setattr("foveate.training.fit.load_scenes", refuse)
+    monkeypatch.setattr("foveate.training.fit.choose_device", torch.device)  # whether or not there is a GPU here
     for device in ("cpu", "cuda:1"):
         with pytest.raises(KeyboardInterrupt):
             fit(tiny(device=device), tmp_path / "run")

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from saccade import build, fit, from_pretrained, save_pretrained
-from saccade.training.files import aside
-from saccade.training.take_over import take_over
+from foveate import build, fit, from_pretrained, save_pretrained
+from foveate.training.files import aside
+from foveate.training.take_over import take_over
 from torture.disk import Disk, Killed, kill
 from training.tiny import Interrupt, metrics, outcome, tiny, tiny_model
 

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saccade.training.schedule import fall
+from foveate.training.schedule import fall
 
 FALL = {"start": 0.1, "floor": 0.001}
 

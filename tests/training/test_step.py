@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from saccade.data.batches import Batch
-from saccade.training.learner import Learner, make_learner
-from saccade.training.step import cut_weights, train_step
+from foveate.data.batches import Batch
+from foveate.training.learner import Learner, make_learner
+from foveate.training.step import cut_weights, train_step
 from slow_forms import averaged
 from training.tiny import tiny
 

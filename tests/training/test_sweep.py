@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from saccade import fit, settings
-from saccade.cli import main
-from saccade.cli.sweep import _print_table, _termination_as_interrupt
-from saccade.training.sweep import Run, plan, summary
-from saccade.training.workers import work
+from foveate import fit, settings
+from foveate.cli import main
+from foveate.cli.sweep import _print_table, _termination_as_interrupt
+from foveate.training.sweep import Run, plan, summary
+from foveate.training.workers import work
 from training.tiny import tiny
 
 # What a finished run leaves, as a sweep reads it.
@@ -84,7 +84,7 @@ def test_there_are_never_more_workers_than_allowed_and_all_of_them_work(tmp_path
 
 def test_a_failure_is_named_with_its_last_words_and_the_rest_goes_on(tmp_path: Path):
     heard: dict[str, str | None] = {}
-    fails = "echo 'saccade: There is no such thing.' >&2; exit 2"
+    fails = "echo 'foveate: There is no such thing.' >&2; exit 2"
     failures = work(
         runs_of(tmp_path),
         2,
@@ -152,7 +152,7 @@ def test_whoever_ends_the_sweep_interrupts_it_and_only_it(number: signal.Signals
 def test_a_sweep_in_which_a_run_failed_says_so_and_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failures: dict, code: int
 ):
-    monkeypatch.setattr("saccade.training.workers.work", lambda *runs, **listeners: failures)
+    monkeypatch.setattr("foveate.training.workers.work", lambda *runs, **listeners: failures)
     recipe = tmp_path / "little.toml"
     recipe.write_text(settings.to_toml(tiny()))
     assert main(["sweep", str(recipe), "--seeds", "0", "--run", str(tmp_path / "sweep")]) == code
@@ -160,7 +160,7 @@ def test_a_sweep_in_which_a_run_failed_says_so_and_fails(
 
 
 def test_a_worker_that_does_not_go_is_made_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("saccade.training.workers.PATIENCE", 0.2)
+    monkeypatch.setattr("foveate.training.workers.PATIENCE", 0.2)
     pid = tmp_path / "seed=0.pid"
     script = "trap '' INT; echo $$ > RUN.pid; while :; do sleep 0.05; done"
 
@@ -182,7 +182,7 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was_and_ends_in_a_table(
     recipe.write_text(settings.to_toml(tiny(epochs=20)))
     words = ["sweep", str(recipe), "--set", "training.learning-rate=5e-3", "--run", str(folder)]
     journal = folder / "learning_rate=0.005,seed=0" / "metrics.jsonl"
-    process = subprocess.Popen([sys.executable, "-m", "saccade", *words], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen([sys.executable, "-m", "foveate", *words], stdout=subprocess.PIPE, text=True)
     while process.poll() is None and not (journal.exists() and journal.read_text()):
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)

@@ -9,12 +9,12 @@ import pytest
 import torch
 from torch import nn
 
-from saccade.config import Model
-from saccade.recurrent.rollout import Rollout
-from saccade.reward.criterion import HybridLoss, Losses
-from saccade.training.build import Attention, build
-from saccade.training.unrolled import Criterion, supported, unrolled
-from saccade.training.walk import walk
+from foveate.config import Model
+from foveate.recurrent.rollout import Rollout
+from foveate.reward.criterion import HybridLoss, Losses
+from foveate.training.build import Attention, build
+from foveate.training.unrolled import Criterion, supported, unrolled
+from foveate.training.walk import walk
 
 MODEL = Model(image=(2, 28, 20), classes=("a", "b", "c"), num_glimpses=4, hidden_size=24, join_width=40)
 FIELDS = ("logits", "locations", "log_probs", "baselines", "hiddens")
@@ -195,7 +195,7 @@ def test_a_step_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch):
         memory.append(weakref.ref(walked.hiddens.untyped_storage()))
         return walked
 
-    monkeypatch.setattr("saccade.training.unrolled.walk", watched)
+    monkeypatch.setattr("foveate.training.unrolled.walk", watched)
     unrolled(made(), hybrid, *images())  # the first call in a process leaves a cycle of PyTorch's own
     gc.disable()
     try:

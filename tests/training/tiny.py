@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from saccade.config import Config, Model
-from saccade.training.epoch import Listener
+from foveate.config import Config, Model
+from foveate.training.epoch import Listener
 
 SMALL = {
     "source": "digits",

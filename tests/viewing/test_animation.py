@@ -10,10 +10,10 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
-from saccade.viewing.animation import MOVING, ROOM, THINKING, frames, moments, save_animation
-from saccade.viewing.look import Look, look
-from saccade.viewing.palette import scale_colour
-from saccade.viewing.scene import roomy_frame
+from foveate.viewing.animation import MOVING, ROOM, THINKING, frames, moments, save_animation
+from foveate.viewing.look import Look, look
+from foveate.viewing.palette import scale_colour
+from foveate.viewing.scene import roomy_frame
 from viewing.tiny import tiny_look, tiny_model
 
 MARGIN = 24

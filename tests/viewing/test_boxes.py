@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saccade.glimpse.sensor import SpatialGlimpse
-from saccade.viewing.boxes import boxes
+from foveate.glimpse.sensor import SpatialGlimpse
+from foveate.viewing.boxes import boxes
 
 LEFT, RIGHT, TOP, BOTTOM = -1.0, 1.0, -1.0, 1.0
 

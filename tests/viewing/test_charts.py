@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from saccade.training.evaluate import Evaluation
-from saccade.training.gaze import Gaze
-from saccade.viewing.charts import TONES, confusion_chart, glimpses_chart, modes_chart, spread_chart
-from saccade.viewing.figure import Area, Box, Dot, Figure, Line, Words
+from foveate.training.evaluate import Evaluation
+from foveate.training.gaze import Gaze
+from foveate.viewing.charts import TONES, confusion_chart, glimpses_chart, modes_chart, spread_chart
+from foveate.viewing.figure import Area, Box, Dot, Figure, Line, Words
 
 CONFUSION = [[40, 3, 1], [0, 30, 0], [6, 2, 18]]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from saccade.viewing.curves import BARS, DOTS, LABEL, Curve, plot, sparkline
+from foveate.viewing.curves import BARS, DOTS, LABEL, Curve, plot, sparkline
 
 WIDTH, HEIGHT = 48, 6
 

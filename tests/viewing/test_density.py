@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from saccade.data.records import InMemory
-from saccade.viewing import density
-from saccade.viewing.density import SIDE, count_fixations, density_panel, grid_size, mean_images, mean_of_all
+from foveate.data.records import InMemory
+from foveate.viewing import density
+from foveate.viewing.density import SIDE, count_fixations, density_panel, grid_size, mean_images, mean_of_all
 
 
 def test_counting_is_a_plain_loop() -> None:

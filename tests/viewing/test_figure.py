@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from saccade.viewing.axes import Axis, error_axis
-from saccade.viewing.figure import Area, Box, Dot, Figure, Line, Mark, Pixels, Words
-from saccade.viewing.palette import DARK, LIGHT
-from saccade.viewing.plate import MARGIN, ZOOM, to_picture
-from saccade.viewing.svg import data_uri, shared, to_svg
+from foveate.viewing.axes import Axis, error_axis
+from foveate.viewing.figure import Area, Box, Dot, Figure, Line, Mark, Pixels, Words
+from foveate.viewing.palette import DARK, LIGHT
+from foveate.viewing.plate import MARGIN, ZOOM, to_picture
+from foveate.viewing.svg import data_uri, shared, to_svg
 
 
 def sheet(*marks: Mark) -> Figure:

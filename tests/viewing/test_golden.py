@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from PIL.Image import Image as Picture
 
-from saccade.training.evaluate import Evaluation
-from saccade.training.gaze import Gaze
-from saccade.viewing.charts import confusion_chart, glimpses_chart, modes_chart, spread_chart
-from saccade.viewing.density import density_panel
-from saccade.viewing.ink import beside, stacked
-from saccade.viewing.plate import to_picture
-from saccade.viewing.scanpath import picture
+from foveate.training.evaluate import Evaluation
+from foveate.training.gaze import Gaze
+from foveate.viewing.charts import confusion_chart, glimpses_chart, modes_chart, spread_chart
+from foveate.viewing.density import density_panel
+from foveate.viewing.ink import beside, stacked
+from foveate.viewing.plate import to_picture
+from foveate.viewing.scanpath import picture
 from viewing.tiny import tiny_look
 
 GOLDEN = Path(__file__).with_name("golden")

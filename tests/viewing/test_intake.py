@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from saccade.viewing.intake import take_in, zoom
+from foveate.viewing.intake import take_in, zoom
 
 GREY, COLOUR = (1, 4, 6), (3, 4, 6)
 RED = np.broadcast_to(np.array([255, 0, 0], dtype=np.uint8), (4, 6, 3))
@@ -149,7 +149,7 @@ def test_a_broken_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("limit", [30, 59])
 def test_too_many_pixels(limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("saccade.data.picture.MOST_PIXELS", limit)
+    monkeypatch.setattr("foveate.data.picture.MOST_PIXELS", limit)
     Image.fromarray(spot(6, 10)).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match=f"should be a readable image. Found 6 x 10 pixels, more than {limit}"):
         taken(tmp_path / "a.png")

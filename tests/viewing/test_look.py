@@ -10,9 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from saccade.glimpse.sensor import SpatialGlimpse
-from saccade.viewing.boxes import boxes
-from saccade.viewing.look import look
+from foveate.glimpse.sensor import SpatialGlimpse
+from foveate.viewing.boxes import boxes
+from foveate.viewing.look import look
 from viewing.tiny import CLASSES, tiny_look, tiny_model
 
 IMAGE = torch.rand(1, 20, 30, generator=torch.Generator().manual_seed(1))

@@ -10,15 +10,15 @@ import pytest
 import torch
 from PIL import Image
 
-from saccade.config import Config
-from saccade.data.records import InMemory
-from saccade.settings import to_dict
-from saccade.training.evaluate import Evaluation, evaluate, wilson
-from saccade.viewing.figure import Figure
-from saccade.viewing.findings import Findings, _fixations, class_table
-from saccade.viewing.look import look
-from saccade.viewing.page import LISTED, _confusion
-from saccade.viewing.report import make_report
+from foveate.config import Config
+from foveate.data.records import InMemory
+from foveate.settings import to_dict
+from foveate.training.evaluate import Evaluation, evaluate, wilson
+from foveate.viewing.figure import Figure
+from foveate.viewing.findings import Findings, _fixations, class_table
+from foveate.viewing.look import look
+from foveate.viewing.page import LISTED, _confusion
+from foveate.viewing.report import make_report
 from viewing.tiny import tiny_model
 
 CLASSES = ("cat", "<b>dog</b> & co", "owl")  # a class may be called anything
@@ -88,7 +88,7 @@ def model():
 @pytest.fixture(scope="module")
 def report(model, images: InMemory, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Findings]:
     folder = tmp_path_factory.mktemp("run") / "report"
-    command = "saccade evaluate 'a & b' --report"
+    command = "foveate evaluate 'a & b' --report"
     return folder, make_report(
         model, images, folder, title="a & b", config=Config(model=model.config), command=command, num_rollouts=4
     )
@@ -187,7 +187,7 @@ def test_the_words_around_the_numbers(read: Reader, facts: dict[str, Any], repor
     assert f"{mean['wrong']} of 60 images answered wrongly by the mean policy in one pass of 3 glimpses" in read.said
     assert "The wrong answers that it was surest of" in read.said
     assert "No image was answered wrongly." not in read.said
-    assert "saccade evaluate &#x27;a &amp; b&#x27; --report</pre>" in text
+    assert "foveate evaluate &#x27;a &amp; b&#x27; --report</pre>" in text
     panels = [str(tag["alt"]) for kind, tag in read.tags if kind == "img" and "Density" in str(tag.get("alt"))]
     assert panels == [f"Density of glimpse {step}, {group}" for group in ("all", *CLASSES) for step in (1, 2, 3)]
 
@@ -296,7 +296,7 @@ def test_a_model_that_is_never_wrong_and_a_class_without_images(tmp_path: Path) 
 
 
 def test_it_is_the_same_every_time(model, images: InMemory, report: tuple[Path, Findings], tmp_path: Path) -> None:
-    command = "saccade evaluate 'a & b' --report"
+    command = "foveate evaluate 'a & b' --report"
     config = Config(model=model.config)
     make_report(model, images, tmp_path, title="a & b", config=config, command=command, num_rollouts=4)
     for name in ("report.html", "report.json", "density.png"):

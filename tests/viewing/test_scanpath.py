@@ -5,10 +5,10 @@ import pytest
 import torch
 from PIL.Image import Image
 
-from saccade.viewing.look import look
-from saccade.viewing.palette import FAINT, RIGHT, WRONG, scale_colour
-from saccade.viewing.panels import BAR, bars, leading, stack, verdict
-from saccade.viewing.scanpath import picture
+from foveate.viewing.look import look
+from foveate.viewing.palette import FAINT, RIGHT, WRONG, scale_colour
+from foveate.viewing.panels import BAR, bars, leading, stack, verdict
+from foveate.viewing.scanpath import picture
 from viewing.tiny import CLASSES, tiny_look, tiny_model
 
 IMAGE = torch.zeros(1, 20, 30, dtype=torch.uint8)

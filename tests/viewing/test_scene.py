@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL.Image import Image
 
-from saccade.viewing.palette import BEYOND, PATH, scale_colour
-from saccade.viewing.scene import (
+from foveate.viewing.palette import BEYOND, PATH, scale_colour
+from foveate.viewing.scene import (
     BORDER,
     Frame,
     draw_boxes,

@@ -5,9 +5,9 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 import torch
 
-from saccade.viewing.scene import BORDER
-from saccade.viewing.strip import PATH_ROOM, path_figure, step_figure
-from saccade.viewing.svg import to_svg
+from foveate.viewing.scene import BORDER
+from foveate.viewing.strip import PATH_ROOM, path_figure, step_figure
+from foveate.viewing.svg import to_svg
 from viewing.tiny import tiny_look
 
 BLACK = torch.zeros(1, 20, 30, dtype=torch.uint8)

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 import torch
 
-from saccade.data.records import InMemory
-from saccade.training.fit import fit
-from saccade.viewing import tensorboard
-from saccade.viewing.density import count_fixations, density_panel, grid_size
-from saccade.viewing.ink import beside
-from saccade.viewing.look import look
-from saccade.viewing.scanpath import picture
-from saccade.viewing.tensorboard import GROUPS, TensorBoard
+from foveate.data.records import InMemory
+from foveate.training.fit import fit
+from foveate.viewing import tensorboard
+from foveate.viewing.density import count_fixations, density_panel, grid_size
+from foveate.viewing.ink import beside
+from foveate.viewing.look import look
+from foveate.viewing.scanpath import picture
+from foveate.viewing.tensorboard import GROUPS, TensorBoard
 from training.tiny import metrics, outcome, tiny
 from viewing.tiny import CLASSES, tiny_model
 
-pytest.importorskip("tensorboard", reason="Needs the package tensorboard: `pip install 'saccade[tensorboard]'`.")
+pytest.importorskip("tensorboard", reason="Needs the package tensorboard: `pip install 'foveate[tensorboard]'`.")
 
 
 def read(folder: Path) -> Any:
@@ -100,5 +100,5 @@ def test_an_overwritten_run_begins_anew(tmp_path: Path) -> None:
 
 def test_without_the_package_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(ValueError, match=r"pip install 'saccade\[tensorboard\]'"):
+    with pytest.raises(ValueError, match=r"pip install 'foveate\[tensorboard\]'"):
         tensorboard.TensorBoard(tmp_path)

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from saccade.config import Model
-from saccade.training.build import Attention, build
-from saccade.viewing.boxes import boxes
-from saccade.viewing.look import Look
+from foveate.config import Model
+from foveate.training.build import Attention, build
+from foveate.viewing.boxes import boxes
+from foveate.viewing.look import Look
 
 CLASSES = ("cat", "dog", "owl")
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from saccade.web.examples import strokes
+from foveate.web.examples import strokes
 
 
 def ask(url: str, path: str, body: bytes | None = None, **wishes: object) -> tuple[int, Any]:

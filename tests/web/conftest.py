@@ -7,11 +7,11 @@ import pytest
 import torch
 import uvicorn
 
-from saccade import build, from_pretrained
-from saccade.config import Data, Model
-from saccade.web.app import make_app
-from saccade.web.serve import LOOPBACK, address, bind
-from saccade.web.shown import Shown, show
+from foveate import build, from_pretrained
+from foveate.config import Data, Model
+from foveate.web.app import make_app
+from foveate.web.serve import LOOPBACK, address, bind
+from foveate.web.shown import Shown, show
 
 NARROW = {"what_width": 8, "where_width": 8, "join_width": 12, "hidden_size": 12, "init": 0.5}
 

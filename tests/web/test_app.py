@@ -16,18 +16,18 @@ import pytest
 import torch
 from PIL import Image
 
-import saccade.web
-from saccade import look
-from saccade.data.canvas import Canvas
-from saccade.data.records import InMemory
-from saccade.web import answer, upload
-from saccade.web.examples import pool, strokes
-from saccade.web.handwriting import HANDS, write
-from saccade.web.photograph import written
-from saccade.web.shown import Shown
+import foveate.web
+from foveate import look
+from foveate.data.canvas import Canvas
+from foveate.data.records import InMemory
+from foveate.web import answer, upload
+from foveate.web.examples import pool, strokes
+from foveate.web.handwriting import HANDS, write
+from foveate.web.photograph import written
+from foveate.web.shown import Shown
 from web.asking import ask, draw, encoded, photograph, pixels
 
-PAGE = Path(saccade.web.__file__).parent / "page"
+PAGE = Path(foveate.web.__file__).parent / "page"
 
 
 def same(told: dict, seen) -> None:
@@ -183,7 +183,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(url: str, path: str, wishes: di
 
 
 def test_more_bytes_than_allowed_are_not_read(url: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("saccade.web.app.MEGABYTES", 0.1)
+    monkeypatch.setattr("foveate.web.app.MEGABYTES", 0.1)
     status, told = ask(url, "look/picture", encoded(photograph(), "BMP"), model="photos")
     assert status == 413
     assert "at most 0.1 megabytes" in told["error"]

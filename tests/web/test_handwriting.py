@@ -8,10 +8,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from saccade import from_pretrained, look, weights
-from saccade.data.sources import load
-from saccade.web.examples import DIGITS, pool, strokes
-from saccade.web.handwriting import HANDS, trace, write
+from foveate import from_pretrained, look, weights
+from foveate.data.sources import load
+from foveate.web.examples import DIGITS, pool, strokes
+from foveate.web.handwriting import HANDS, trace, write
 
 MNIST, SMALL = HANDS["mnist"], HANDS["digits"]
 

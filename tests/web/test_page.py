@@ -11,8 +11,8 @@ from axe_playwright_python.sync_playwright import Axe
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from saccade.viewing.boxes import boxes
-from saccade.web.examples import strokes
+from foveate.viewing.boxes import boxes
+from foveate.web.examples import strokes
 from web.asking import ask, draw, encoded, photograph
 
 pytestmark = pytest.mark.browser
@@ -338,7 +338,7 @@ def test_a_server_that_is_gone_is_said_on_the_page(page: Page, errors: list[str]
     write_with_key(page, "1")
     page.route("**/look/**", lambda route: route.abort())
     page.locator("#number").fill("3")
-    expect(page.get_by_role("alert")).to_contain_text("Is `saccade web` still running?")
+    expect(page.get_by_role("alert")).to_contain_text("Is `foveate web` still running?")
     errors.clear()
 
 

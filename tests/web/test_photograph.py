@@ -5,12 +5,12 @@ import pytest
 import torch
 from PIL import Image
 
-from saccade import from_pretrained, look
-from saccade.data.sources import load
-from saccade.web.examples import DIGITS, strokes
-from saccade.web.handwriting import HANDS, trace
-from saccade.web.photograph import written
-from saccade.web.upload import fit
+from foveate import from_pretrained, look
+from foveate.data.sources import load
+from foveate.web.examples import DIGITS, strokes
+from foveate.web.handwriting import HANDS, trace
+from foveate.web.photograph import written
+from foveate.web.upload import fit
 from web.asking import encoded
 from web.test_handwriting import extent, mass, moved
 

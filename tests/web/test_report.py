@@ -1,4 +1,4 @@
-"""The report of `saccade evaluate` in a real browser: from disk, without a network, on a phone and on a desk."""
+"""The report of `foveate evaluate` in a real browser: from disk, without a network, on a phone and on a desk."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from saccade.cli.opened import open_run
-from saccade.data.records import InMemory
-from saccade.viewing.report import make_report
+from foveate.cli.opened import open_run
+from foveate.data.records import InMemory
+from foveate.viewing.report import make_report
 
 pytestmark = pytest.mark.browser
 

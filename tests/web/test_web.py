@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-import saccade.web.serve
-from saccade import weights
-from saccade.cli import app, main
-from saccade.web.serve import address, bind
-from saccade.web.shown import Shown
+import foveate.web.serve
+from foveate import weights
+from foveate.cli import app, main
+from foveate.web.serve import address, bind
+from foveate.web.shown import Shown
 from web.asking import ask
 
 
@@ -21,7 +21,7 @@ from web.asking import ask
 def served(monkeypatch: pytest.MonkeyPatch) -> list:
     """What is handed to the server, which does not start."""
     calls: list = []
-    monkeypatch.setattr(saccade.web.serve, "serve", lambda *call: calls.append(call))
+    monkeypatch.setattr(foveate.web.serve, "serve", lambda *call: calls.append(call))
     return calls
 
 
@@ -42,18 +42,18 @@ def test_shipped_models_are_shown_mnist_first(served: list):
 
 
 def test_a_run_is_shown_before_the_shipped_ones(served: list, tmp_path: Path):
-    from saccade import fit
+    from foveate import fit
     from training.tiny import tiny
 
     fit(tiny(epochs=1), tmp_path / "digits")
     assert main(["web", str(tmp_path / "digits")]) == 0
     assert names(served[0][0])[0] == "digits"
-    assert "digits of saccade" in names(served[0][0])
+    assert "digits of foveate" in names(served[0][0])
 
 
 def test_help_teaches_by_examples_that_parse(capsys: pytest.CaptureFixture[str]):
     assert main(["web", "--help"]) == 0
-    examples = re.findall(r"^saccade (web\b.*?)(?:#.*)?$", capsys.readouterr().out, re.MULTILINE)
+    examples = re.findall(r"^foveate (web\b.*?)(?:#.*)?$", capsys.readouterr().out, re.MULTILINE)
     assert len(examples) == 3
     for words in examples:
         app.parse_args(words.split(), exit_on_error=False, print_error=False)
@@ -66,7 +66,7 @@ def test_wrong_ways_end_in_a_sentence(served: list, capsys: pytest.CaptureFixtur
     monkeypatch.setitem(sys.modules, "uvicorn", None)
     capsys.readouterr()
     assert main(["web"]) == 2
-    assert "pip install 'saccade[web]'" in capsys.readouterr().err
+    assert "pip install 'foveate[web]'" in capsys.readouterr().err
     assert not served
 
 
@@ -92,7 +92,7 @@ def test_the_command_serves_until_it_is_interrupted():
     """As a process of its own: the address is printed, answers, and Ctrl-C is no error with a traceback."""
     with bind("127.0.0.1", 0) as door:
         port = door.getsockname()[1]
-    command = [sys.executable, "-m", "saccade", "web", "digits", "--port", str(port)]
+    command = [sys.executable, "-m", "foveate", "web", "digits", "--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout
         line = process.stdout.readline()

@@ -1,0 +1,55 @@
+"""`foveate web`: a page where one draws, and watches a model look."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+DEFAULTS = ("mnist", "digits")  # the first that comes with the package
+
+
+def web(
+    run: Annotated[Path | None, Parameter(show_default=False)] = None,
+    /,
+    *,
+    host: str = "127.0.0.1",
+    port: Annotated[int | None, Parameter(show_default=False, validator=Number(gte=0, lte=65535))] = None,
+) -> None:
+    """Open a page on this machine where you draw a digit, or drop a picture, and watch a model look at it.
+
+    foveate web                         # with a model that comes with foveate
+    foveate web runs/digits             # with one of yours
+    foveate web mnist --port 8080
+
+    Parameters
+    ----------
+    run
+        Folder of a run that `foveate train` made, or the name of a model that comes with foveate; `mnist` if absent.
+        The page offers the others that come with foveate, too.
+    host
+        Address to listen at: this machine alone by default, 0.0.0.0 for whoever can reach it.
+    port
+        Port to listen at; the first free one from 8000 if absent.
+    """
+    from foveate import weights
+
+    try:
+        import fastapi as fastapi
+        import uvicorn as uvicorn
+    except ImportError as error:
+        raise ValueError(
+            f"The page needs the extra `web`: pip install 'foveate[web]'. Found no {error.name}."
+        ) from None
+    from foveate.cli.opened import open_run
+    from foveate.web.serve import serve
+    from foveate.web.shown import Shown, show
+
+    first = run or Path(next(name for name in DEFAULTS if name in weights.names()))
+    shown: list[Shown] = []
+    for path in dict.fromkeys([first, *(weights.FOLDER / name for name in weights.names() if Path(name) != first)]):
+        opened = open_run(path, "cpu")
+        taken = [each.name for each in shown]
+        name = path.resolve().name
+        shown.append(show(f"{name} of foveate" if name in taken else name, opened.model, opened.config.data))
+    serve(shown, host, port, lambda address: print(f"Draw and watch at {address}  (Ctrl-C stops it)", flush=True))

@@ -1,0 +1,31 @@
+"""`digits`: the 1,797 handwritten digits of 8x8 pixels that come with scikit-learn, so that nothing is downloaded."""
+
+import torch
+
+from foveate.data.records import Dataset, InMemory
+from foveate.data.split import divide
+
+
+def load_digits(
+    *, validation: float = 1 / 6, test: float = 0.2, split_seed: int = 0, held_out: str = "random"
+) -> Dataset:
+    """Return scikit-learn's handwritten digits, their grey values 0..16 scaled to 0..255.
+
+    Source: E. Alpaydin, C. Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine Learning Repository, 1998.
+
+    Raises:
+        ValueError: if `validation` or `test` is not a fraction between 0 and 1.
+
+    Example:
+        >>> digits = load_digits()
+        >>> len(digits.train), len(digits.validation), len(digits.test), digits.train.shape
+        (1198, 240, 359, (1, 8, 8))
+    """
+    from sklearn import datasets
+
+    grey, digit = datasets.load_digits(return_X_y=True)
+    image = (torch.from_numpy(grey) * (255 / 16)).round().to(torch.uint8).view(-1, 1, 8, 8)
+    label = torch.from_numpy(digit).long()
+    classes = tuple("0123456789")
+    splits = divide(label, classes, {}, validation=validation, test=test, seed=split_seed, held_out=held_out)
+    return Dataset("digits", classes, **{name: InMemory(image[i], label[i]) for name, i in splits.items()})

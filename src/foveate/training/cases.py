@@ -1,0 +1,51 @@
+"""The cases of a bench: batch, precision, compiled or not; how each is named, and which of several is best."""
+
+import itertools
+import os
+from statistics import median
+
+import torch
+
+from foveate.training.fusion import can_fuse
+from foveate.training.timing import Form, alternate
+from foveate.training.workload import DTYPES, Precision
+
+Case = tuple[int, Precision, bool]
+"""Batch, precision, and whether the step is compiled."""
+
+
+def plain_cases(*batches: int) -> list[Case]:
+    """Steps that are not compiled, in both precisions."""
+    return [(batch, precision, False) for batch, precision in itertools.product(batches, DTYPES)]
+
+
+def fused_cases(*batches: int) -> list[Case]:
+    """Steps that are compiled, where that can be done: few, since compiling takes long."""
+    return [(batch, "bf16", True) for batch in batches] if can_fuse(torch.device("cpu")) else []
+
+
+def thread_counts() -> tuple[int, ...]:
+    """1, and 2 where there are two cores."""
+    return (1, 2) if (os.cpu_count() or 1) > 1 else (1,)
+
+
+def stated(case: Case, threads: int = 1) -> str:
+    """The case in words."""
+    batch, precision, compiled = case
+    plural = "s" if threads > 1 else ""
+    return f"{precision}, batch {batch}, {threads} thread{plural}{', compiled' if compiled else ''}"
+
+
+def named(case: Case) -> str:
+    """The case in few words."""
+    batch, precision, compiled = case
+    return f"{precision} at {batch}{', compiled' if compiled else ''}"
+
+
+def best_of(forms: dict[Case, Form]) -> tuple[Case, Form]:
+    """The case that takes least an image, and its form."""
+    # By turns: a machine whose speed changes would else favour the case that met it at its best.
+    turns = alternate(list(forms.values()), 5, 0.05)
+    times = {case: median(seconds) / case[0] for case, seconds in zip(forms, turns, strict=True)}
+    best = min(times, key=times.__getitem__)
+    return best, forms[best]
