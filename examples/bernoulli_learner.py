@@ -1,8 +1,8 @@
-"""A learner of one's own: stochastic binary hidden units learn exclusive-or by REINFORCE, no attention at all.
+"""Train stochastic binary units on exclusive-or by REINFORCE, without any attention.
 
-A point (x, y) is of class 1 where x and y have the same sign, which no single layer can tell. The hidden units draw
-0 or 1, so no gradient passes through them: `VRClassReward` trains what lies before them by the reward of a right
-answer, and the cross-entropy trains what lies after them.
+A point (x, y) belongs to class 1 if x and y have the same sign, which no single layer can learn. The hidden units draw
+0 or 1, so no gradient passes through them: `VRClassReward` trains the layer before them by the reward of a correct
+answer, and the cross-entropy trains the layer after them.
 """
 
 import torch
@@ -13,7 +13,7 @@ from foveate import ReinforceBernoulli, VRClassReward
 
 
 def error_rate(learner: nn.Module, point: Tensor, label: Tensor) -> float:
-    """The fraction of wrong answers, of the mean of every hidden unit."""
+    """Fraction of wrong answers, with the mean of every hidden unit."""
     with torch.no_grad():
         return (learner.eval()(point).argmax(-1) != label).double().mean().item()
 

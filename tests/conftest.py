@@ -8,11 +8,16 @@ from typing import Any
 # Two threads on a busy machine with two cores are many times slower than one. Set before torch is imported.
 os.environ["OMP_NUM_THREADS"] = "1"
 
+import jaxtyping
 import pytest
 import torch
 from hypothesis import settings
 
 torch.set_num_threads(1)
+
+# `make float64` tests the parts of a network in double precision; modules of tests make tensors on import, too.
+DTYPE = getattr(torch, os.environ.get("FOVEATE_TEST_DTYPE", "float32"))
+torch.set_default_dtype(DTYPE)
 
 # The same examples in every run, and no deadline: a busy machine is no failure.
 settings.register_profile("foveate", deadline=None, derandomize=True, database=None)
@@ -59,3 +64,11 @@ def browser() -> Iterator[Any]:
 def one_seed() -> None:
     """What a test draws without a generator of its own is the same in every run and in any order."""
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def without_shape_checks() -> Iterator[None]:
+    """No checks of shapes at run time, which a symbolic shape does not pass. For tests that trace."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    yield
+    jaxtyping.config.update("jaxtyping_disable", False)

@@ -9,12 +9,14 @@ from torch.nn import functional
 
 def slow_glimpse(image: Tensor, location: Tensor, size: tuple[int, int], depth: int, scale: float) -> Tensor:
     """SpatialGlimpse as the Torch7 code writes it: pad, narrow, then pool or resample, one location at a time."""
-    pictures = image.float() if image.dtype == torch.uint8 else image
+    # In double precision, since single precision misplaces the samples of wide windows.
+    pictures = image.double()
     glimpses = [
         torch.cat([_slow_patch(pictures[i % len(image)], x, y, size, k, scale) for k in range(depth)])
         for i, (x, y) in enumerate(location.tolist())
     ]
-    return torch.stack(glimpses) / (255 if image.dtype == torch.uint8 else 1)
+    glimpse = torch.stack(glimpses)
+    return (glimpse / 255).float() if image.dtype == torch.uint8 else glimpse.to(image.dtype)
 
 
 def _slow_patch(picture: Tensor, x: float, y: float, size: tuple[int, int], k: int, scale: float) -> Tensor:
@@ -66,9 +68,10 @@ def wilson_interval(wrong: int, n: int) -> tuple[float, float]:
 
 
 def averaged(weights: list[Tensor], decay: float) -> Tensor:
-    """The exponential moving average of successive weights, which begins at the first."""
-    mean = weights[0]
-    for weight in weights[1:]:
+    """The exponential moving average of successive weights, which spans a quarter of the steps so far at most."""
+    mean, most = weights[0], decay
+    for step, weight in enumerate(weights[1:], 1):
+        decay = min(most, step / (step + 4))
         mean = decay * mean + (1 - decay) * weight
     return mean
 

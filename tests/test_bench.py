@@ -1,4 +1,4 @@
-"""`foveate bench`: its yardstick computes what the model computes, its floor is the model's own, its table is whole."""
+"""`make bench`: its yardstick computes what the model computes, its floor is the model's own, its table is whole."""
 
 import collections
 import copy
@@ -6,50 +6,44 @@ import dataclasses
 import itertools
 import json
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks import loop, workload
+from benchmarks.bench import TRAINED, bench, table
+from benchmarks.floor import bare_products, operations, products
+from benchmarks.questions import _rollout_cases, questions
+from benchmarks.size_plot import plot_sizes
+from benchmarks.timing import Report, allocated, alternate, compare
+from benchmarks.workload import as_trained, endless
 from foveate import recipes
-from foveate.cli import main
-from foveate.cli.bench import TRAINED, _yardstick, table
 from foveate.config import Config, Model
-from foveate.data.distortion import MOST
+from foveate.data.augment import MAX_RANGE
 from foveate.glimpse.sensor import SpatialGlimpse
-from foveate.training.bench import _rollout_cases, questions
 from foveate.training.build import build
-from foveate.training.floor import bare_products, operations, products
-from foveate.training.learner import make_learner
+from foveate.training.derive import derive_data
+from foveate.training.state import create_train_state
 from foveate.training.step import train_step
-from foveate.training.timing import Report, allocated, alternate, compare
-from foveate.training.workload import as_trained, endless
-from foveate.viewing.size_plot import size_plot
 
 CLASSES = tuple("0123456789")
-NARROW = Model(image=(1, 28, 28), classes=CLASSES, num_glimpses=3, what_width=8, where_width=8, hidden_size=16)
+PLAIN = Model(image=(1, 28, 28), classes=CLASSES, locator_width=0, dropout=0.0, std=0.22, baseline="value")
+NARROW = dataclasses.replace(PLAIN, num_glimpses=3, what_width=8, where_width=8, hidden_size=16)
 WORDS = {"topic": "", "case": "", "measures": "", "against": "", "unit": "s", "goal": 2.0}
-
-
-@pytest.fixture(scope="module")
-def loop() -> ModuleType:
-    module = _yardstick()
-    assert module is not None
-    return module
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What a quick run leaves."""
     folder = tmp_path_factory.mktemp("bench")
-    assert main(["bench", str(folder), "--quick"]) == 0
+    bench(folder, quick=True)
     return folder
 
 
 @pytest.mark.parametrize(("side", "size", "depth"), [(28, (8, 8), 1), (60, (12, 12), 3), (20, (5, 4), 3)])
-def test_yardstick_sees_the_same_glimpses(loop: ModuleType, side: int, size: tuple[int, int], depth: int):
+def test_yardstick_sees_the_same_glimpses(side: int, size: tuple[int, int], depth: int):
     sensor = SpatialGlimpse(size, depth)
     image = torch.randint(0, 256, (4, 2, side, side), dtype=torch.uint8)
     location = torch.rand(8, 2) * 2.4 - 1.2
@@ -58,9 +52,10 @@ def test_yardstick_sees_the_same_glimpses(loop: ModuleType, side: int, size: tup
     assert not torch.equal(plain(image, location), sensor(image, location.flip(1)))
 
 
-def test_yardstick_learns_the_same(loop: ModuleType):
-    """Three steps: the losses, and so the updates before them, are those of the fast form."""
-    learner = make_learner(Config(model=NARROW), torch.device("cpu"))
+def test_yardstick_learns_the_same():
+    """Three steps: the losses, and so the updates before them, are those of a step of `fit`."""
+    training = dataclasses.replace(workload.PLAIN, precision="fp32")
+    learner = create_train_state(Config(model=NARROW, training=training), torch.device("cpu"))
     learner.model.train()
     plain = loop.in_a_loop(learner.model)
     assert plain is not learner.model
@@ -75,7 +70,7 @@ def test_yardstick_learns_the_same(loop: ModuleType):
 
 @pytest.mark.parametrize("settings", [{}, {"what_width": 64, "join_width": 96}, {"depth": 3, "hidden_size": 128}])
 def test_floor_counts_the_products_of_the_models_own_layers(settings: dict[str, int]):
-    model = build(dataclasses.replace(Model(image=(1, 28, 28), classes=CLASSES), **settings))
+    model = build(dataclasses.replace(PLAIN, **settings))
     join = model.glimpse.join
     layers = [model.glimpse.what[1], join[0], join[2], model.core.recurrent]
     assert [(p.inputs, p.outputs) for p in products(model)] == [(x.in_features, x.out_features) for x in layers]
@@ -86,7 +81,7 @@ def test_floor_counts_the_products_of_the_models_own_layers(settings: dict[str, 
 
 def test_every_column_has_its_products():
     """As many, in the same places, as a model of one column."""
-    one, three = (build(dataclasses.replace(NARROW, columns=columns)) for columns in (1, 3))
+    one, three = (build(dataclasses.replace(NARROW, ensemble=columns)) for columns in (1, 3))
     counts = collections.Counter(dataclasses.replace(product, name="") for product in products(one))
     assert collections.Counter(dataclasses.replace(p, name="") for p in products(three)) == counts + counts + counts
     assert operations(three) == 3 * operations(one)
@@ -120,22 +115,22 @@ def test_ratios_are_of_the_same_turn():
 def test_a_recipe_is_measured_as_it_trains(name: str):
     config = recipes.read(name)
     model, canvas = as_trained(config)
-    data = config.data
+    data = derive_data(config.data)
     assert (canvas.kind, canvas.distractors) == (data.canvas, data.distractors)
     assert canvas.size == model.image[1:] == (data.canvas_size or 28,) * 2
-    assert not canvas.distortion.keeps
-    assert all(getattr(canvas.distortion, key) == getattr(data, key) for key in MOST)
+    assert not canvas.augmentation.is_identity
+    assert all(getattr(canvas.augmentation, key) == getattr(data, key) for key in MAX_RANGE)
     seen = {"image": model.image, "classes": model.classes, "baseline": model.baseline}
     assert dataclasses.replace(config.model, **seen) == model
 
 
 @pytest.mark.parametrize("able", [False, True])
 def test_no_case_is_measured_twice(able: bool, monkeypatch: pytest.MonkeyPatch):
-    for module in ("bench", "cases"):
-        monkeypatch.setattr(f"foveate.training.{module}.can_fuse", lambda device: able)
+    for module in ("questions", "cases"):
+        monkeypatch.setattr(f"benchmarks.{module}.can_compile", lambda device: able)
     cases = list(_rollout_cases({name: recipes.read(name) for name in TRAINED}, quick=False))
     assert len({(how, case, model.image) for how, case, model, _ in cases}) == len(cases) == 8
-    assert [case[2] for _, case, *_ in cases] == [able, False] + [able] * 6
+    assert [case[2] for _, case, *_ in cases] == [able] * 8
 
 
 def test_forms_are_timed_by_turns():
@@ -172,17 +167,10 @@ def test_json_round_trips_and_says_what_was_reached(folder: Path):
     assert [line["reached"] for line in json.loads(text)["lines"]] == [line.reached for line in report.lines]
 
 
-def test_without_the_yardstick_the_table_says_so(folder: Path):
-    report = Report.from_json((folder / "bench.json").read_text(encoding="utf-8"))
-    lines = tuple(line for line in report.lines if line.topic != "loop")
-    assert "comes with a checkout" in table(Report(report.machine, lines))
-    assert "comes with a checkout" not in table(report)
-    assert len(questions({}, yardstick=None)) == len(questions({}, yardstick=_yardstick())) - 1
-
-
 def test_plot_draws_larger_costs_higher(folder: Path):
     lines = Report.from_json((folder / "bench.json").read_text(encoding="utf-8")).lines
     time, memory = (line for line in lines if line.topic == "size")
-    pages = [size_plot([dataclasses.replace(time, value=value), memory]) for value in (0.5, 1.5)]
-    ends = [min(y for y in range(45, 310) if page.getpixel((600, y)) == (31, 119, 180)) for page in pages]
-    assert ends[1] < ends[0]
+    axes = plot_sizes([dataclasses.replace(time, value=1.5), memory])
+    curves = [list(line.get_ydata()) for line in axes.lines]
+    assert curves == [[1.0, 1.5], [1.0, memory.value]]
+    assert axes.get_ylim()[1] >= 2

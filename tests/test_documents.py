@@ -19,9 +19,17 @@ from PIL import Image
 
 import foveate
 from foveate.cli import app, main
+from foveate.data import load
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    *DOCUMENTS,
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    *sorted((ROOT / "lab").rglob("*.md")),
+]
 MODULES = sorted(
     ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
     for path in (ROOT / "src").rglob("*.py")
@@ -29,6 +37,8 @@ MODULES = sorted(
 # What a page trains is trained small: one epoch of little images through narrow layers. The command's words stay.
 SMALL = ["--epochs", "1", "--what-width", "8", "--where-width", "8", "--join-width", "8", "--hidden-size", "8"]
 LITTLE = ["--source", "digits"]
+# Settings of a saved model that come from the data; they are no options.
+FILLED_IN = {"image", "classes", "picture_size", "picture_resize", "handwriting"}
 
 
 def blocks(document: Path, language: str) -> list[str]:
@@ -71,12 +81,13 @@ def test_public_name_has_an_example(name: str) -> None:
 
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder a page is tried in: one picture, and a folder of photos of two classes."""
+    """The folder a page is tried in: a picture of a digit, and a folder of photos of two classes."""
     monkeypatch.chdir(tmp_path)
     torch.manual_seed(0)
-    pixels = np.random.default_rng(0).integers(0, 256, (25, 64, 64, 3), dtype=np.uint8)
-    Image.fromarray(pixels[0, :8, :8, 0]).save(tmp_path / "picture.png")
-    for number, picture in enumerate(pixels[1:]):
+    pixels = np.random.default_rng(0).integers(0, 256, (24, 64, 64, 3), dtype=np.uint8)
+    digit = load("digits").test.read(torch.tensor([0]))[0, 0]
+    Image.fromarray(digit.numpy()).save(tmp_path / "picture.png")
+    for number, picture in enumerate(pixels):
         folder = tmp_path / "photos" / ("cats", "dogs")[number % 2]
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(folder / f"{number}.png")
@@ -89,7 +100,11 @@ def test_python_of_pages(document: Path, desk: Path) -> None:
     exec(compile("\n".join(blocks(document, "python")), document.name, "exec"), {"__name__": "__main__"})
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+SLOW = {"results.md"}  # trains every row; its commands are made by a program
+TRIED = [pytest.param(page, marks=[pytest.mark.slow] if page.name in SLOW else []) for page in DOCUMENTS]
+
+
+@pytest.mark.parametrize("document", TRIED, ids=lambda path: path.name)
 def test_commands_of_pages(document: Path, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The commands of a page run in order."""
     for words in commands(document):
@@ -124,10 +139,31 @@ def follow(words: list[str]) -> int:
     return main(arguments)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_prose_is_wrapped(page: Path) -> None:
+    """At 100 columns; a table, a block of code and a picture cannot be."""
+    prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    long = [line for line in prose.splitlines() if len(line) > 100 and not line.startswith(("|", "!["))]
+    assert not long
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_to_files_and_headings(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text(encoding="utf-8")):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        there = page.parent / file if file else page
+        assert there.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}, target
+
+
 def test_every_option_is_on_a_page() -> None:
     said = "".join(page.read_text(encoding="utf-8") for page in DOCUMENTS)
     settings = dataclasses.asdict(foveate.Config())
-    names = {name for section in settings.values() for name in section} - {"image", "classes"}
+    names = {name for section in settings.values() for name in section} - FILLED_IN
     assert {name for name in names if f"`--{name.replace('_', '-')}" not in said} == set()
 
 

@@ -14,13 +14,13 @@ MOST = 150_000  # bytes
 
 @pytest.fixture
 def maker(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """docs/notebook.py."""
-    monkeypatch.syspath_prepend(ROOT / "docs")
-    return importlib.import_module("notebook")
+    """scripts/pictures.py."""
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    return importlib.import_module("pictures")
 
 
 def test_the_notebook_is_in_step_with_its_source_and_runs(maker: Any) -> None:
-    """It is run here as `python docs/notebook.py` runs it: what is printed and shown is what is kept."""
+    """It is run here as `python scripts/pictures.py notebook` runs it: what is printed and shown is what is kept."""
     kept = nbformat.read(maker.NOTEBOOK, as_version=4)
     nbformat.validate(kept)
     assert maker.NOTEBOOK.stat().st_size < MOST

@@ -1,180 +1,207 @@
-"""Every setting of a run: one frozen dataclass a section, one sentence a field.
+"""Settings of a run: one frozen dataclass per section, with types and bounds on the fields.
 
-The sentence under a field is its `--help`. Recipes are TOML files with the same sections and names.
+The sentence under a field is its `--help`. Recipes are TOML files with the same sections and names. The defaults are
+the recommended recipe, `mnist-quick`.
 """
 
 import dataclasses
-from typing import Literal
+import functools
+from typing import Annotated, Any, Literal, get_type_hints
+
+from annotated_types import Ge, Gt, Le, Lt
+
+from foveate.fields import check_bounds, convert
+
+Fraction = Annotated[float, Ge(0), Lt(1)]
+Share = Annotated[float, Gt(0), Lt(1)]
+Count = Annotated[int, Ge(1)]
+CountOrZero = Annotated[int, Ge(0)]
+Sides = tuple[CountOrZero, CountOrZero]
+NotNegative = Annotated[float, Ge(0)]
+
+
+class Section:
+    """A group of settings that checks the type and bounds of each when it is made."""
+
+    def __post_init__(self) -> None:
+        for name, hint in _hints(type(self)).items():
+            value = convert(name, getattr(self, name), hint)
+            check_bounds(name, value, hint)
+            object.__setattr__(self, name, value)  # the class is frozen
+
+
+@functools.cache
+def _hints(section: type) -> dict[str, Any]:
+    """Annotation of each field, with its bounds."""
+    return get_type_hints(section, include_extras=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Data:
-    """What is looked at: images, their split, and the canvas they are shown on."""
+class Data(Section):
+    """Images: their source, split, canvas and augmentation."""
 
     source: str = "mnist"
-    """Where the images come from: `digits` (embedded), `mnist`, or the path of a folder with one subfolder a class."""
-    canvas: Literal["centred", "translated", "cluttered"] = "centred"
-    """How an image is shown: in the middle, at a random place, or at a random place among distractors."""
-    canvas_size: int = 0
-    """Side of the square canvas in pixels; 0 keeps the size of the source's own images."""
-    distractors: int = 0
-    """Number of 8x8 pieces of other images on a cluttered canvas."""
-    rotation: float = 0.0
-    """Degrees by which a training image is turned at most, another way each time it is shown."""
-    slant: float = 0.0
-    """Degrees by which a training image is slanted at most, to the right as italics are, or to the left."""
-    zoom: float = 0.0
-    """Fraction by which a training image's width and height are scaled at most, each for itself."""
-    shift: float = 0.0
-    """Pixels by which a training image is moved at most, down and across."""
-    elastic: float = 0.0
-    """Pixels by which 5 x 5 points of a training image are moved at most, across and down; the rest bends along."""
-    scenes: int = 0
-    """Training scenes in one epoch; 0 shows every training image once."""
-    validation: float = 1 / 6
-    """Fraction of the training images held out for validation, where the source has no validation set of its own."""
-    test: float = 0.2
-    """Fraction of all images held out for the test, where the source has no test set of its own."""
-    train_on: Literal["train", "all"] = "train"
-    """Images to learn from; `all` takes those of validation too, once settings are chosen, and keeps the last model."""
-    held_out: Literal["random", "last"] = "random"
-    """Which images are held out: random ones, or each class's last, where neighbours are of one writer or film."""
-    split_seed: int = 0
-    """Seed of the split and of the fixed validation and test scenes."""
+    """`digits` (embedded), `mnist`, or a folder with one subfolder per class."""
+    image_size: Sides = (0, 0)
+    """Height and width of the images of a folder in pixels; zeros use the size of the first."""
     resize: Literal["refuse", "pad", "crop", "stretch"] = "refuse"
-    """What to do with images of another size than `image_size`: refuse, fit with a border, fill and cut, or stretch."""
-    image_size: tuple[int, int] = (0, 0)
-    """Height and width in pixels of a folder's images; zeros take the size of the first image."""
-    colour: Literal["auto", "grey", "rgb"] = "auto"
-    """Channels of a folder's images: grey, rgb, or rgb only if any image has colour."""
+    """How to fit images of another size."""
+    color: Literal["auto", "gray", "rgb"] = "auto"
+    """Channels of the images of a folder; `auto` is rgb if any image has color."""
     unreadable: Literal["refuse", "skip"] = "refuse"
-    """What to do about a folder's files that are no readable image."""
-    memory: float = 4.0
-    """Gibibytes that decoded images may fill; a larger set is decoded as it is read, through a cache of that size."""
+    """What to do with files in a folder that cannot be read as images."""
+    cache_gib: NotNegative = 4.0
+    """Memory for decoded images in GiB; a larger data set is decoded on the fly through a cache of this size."""
+    validation: Share = 1 / 6
+    """Fraction of the training images held out for validation, if the source has no validation set."""
+    test: Share = 0.2
+    """Fraction of all images held out for the test, if the source has no test set."""
+    held_out: Literal["random", "last", "tail"] = "random"
+    """Images to hold out: random ones, the last of each class, or the last of the file."""
+    split_seed: int = 0
+    """Seed of the split and of the validation and test scenes."""
+    train_on: Literal["train", "all"] = "train"
+    """Images to train on; `all` includes the validation images and keeps the model of the last epoch."""
+    canvas: Literal["centered", "translated", "cluttered"] = "centered"
+    """Place of an image on the canvas; `cluttered` adds distractors."""
+    canvas_size: CountOrZero = 0
+    """Side of the square canvas in pixels; 0 uses the size of the images."""
+    distractors: CountOrZero = 0
+    """Number of 8x8 pieces of other images on a cluttered canvas."""
+    degrees: Annotated[float | None, Ge(0), Le(180)] = None
+    """Largest random rotation of a training image in degrees; 7 for handwriting, else 0."""
+    scale: Annotated[float | None, Ge(0), Le(0.99)] = None
+    """Largest random change of its width and height, as a fraction; 0.07 for handwriting, else 0."""
+    translate: NotNegative = 0.0
+    """Largest random shift of a training image in pixels."""
+    elastic: NotNegative = 0.0
+    """Largest random shift in pixels of the knots of a 5 x 5 grid that bends a training image."""
+    epoch_size: CountOrZero = 0
+    """Training images per epoch; 0 uses every training image once."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Model:
-    """The network: glimpse, core, locator, classifier, baseline; the image's size and the classes are the data's."""
+class Model(Section):
+    """Network: glimpse, core, locator, classifier and baseline."""
 
-    image: tuple[int, int, int] = (0, 0, 0)
-    """Channels, height and width of the images in pixels; zeros take the data's."""
+    image: tuple[CountOrZero, CountOrZero, CountOrZero] = (0, 0, 0)
+    """Channels, height and width of the images in pixels; zeros are filled in from the data."""
     classes: tuple[str, ...] = ()
-    """Names of the classes; empty takes the data's."""
-    num_glimpses: int = 7
-    """Glimpses taken at each image."""
-    glimpse_size: tuple[int, int] = (8, 8)
-    """Height and width in pixels of each patch of a glimpse."""
-    depth: int = 1
-    """Number of patches in a glimpse, one per scale."""
-    scale: float = 2.0
-    """Ratio of the sides of two successive windows."""
-    what_width: int = 128
-    """Units that encode what is seen."""
-    where_width: int = 128
-    """Units that encode where it is seen."""
-    join_width: int = 256
-    """Units that join what and where."""
+    """Names of the classes; filled in from the data if empty."""
+    picture_size: Sides = (0, 0)
+    """Height and width in pixels that a new picture is fitted to, before the canvas; zeros use the whole image."""
+    picture_resize: Literal["pad", "crop", "stretch"] = "pad"
+    """How to fit a new picture of another size, as in training."""
+    handwriting: Literal["", "mnist", "digits"] = ""
+    """Source of the handwriting that is read, bright ink on black; empty for images of anything else."""
+    num_glimpses: Annotated[int, Ge(1), Le(100_000)] = 7
+    """Glimpses per image."""
+    glimpse_size: Sides = (0, 0)
+    """Height and width of a patch in pixels; zeros derive it from the image."""
+    depth: Annotated[int, Ge(0), Le(64)] = 0
+    """Number of scales, each twice as wide as the one before; 0 derives it from the image."""
+    unit_pixels: NotNegative = 0.0
+    """Reach of the locator from the center in pixels; 0 derives it from the image."""
+    what_width: Count = 128
+    """Units that encode the patches."""
+    where_width: Count = 128
+    """Units that encode the location."""
+    join_width: Count = 256
+    """Units that join patches and location."""
     core: Literal["rectified", "lstm", "gru"] = "rectified"
-    """Kind of the recurrent core."""
-    hidden_size: int = 256
-    """Units of the recurrent core, of each column's where there are several."""
-    columns: int = 1
-    """Networks, from glimpse to classifier, that read the same glimpses; their probabilities are averaged."""
-    activation: Literal["relu", "tanh", "sigmoid", "elu", "gelu", "silu"] = "relu"
-    """Activation function of the glimpse network and of the rectified core."""
-    dropout: float = 0.0
-    """Fraction of the hidden units dropped before the classifier in training."""
-    init: float = 0.0
-    """Parameters start uniform in [-init, init]; 0 takes PyTorch's defaults."""
-    locator_width: int = 0
-    """Units of the locator's own hidden layer; 0 has none."""
-    unit_pixels: float = 13.0
-    """Pixels from the image's centre that the locator's 1 reaches."""
-    std: float = 0.22
-    """Standard deviation of a sampled location, in the locator's units (1 is `unit_pixels`)."""
+    """Recurrent core."""
+    hidden_size: Count = 256
+    """Units of the core."""
+    ensemble: Annotated[int, Ge(1), Le(64)] = 1
+    """Networks that read the same glimpses; their probabilities are averaged."""
+    dropout: Fraction = 0.1
+    """Fraction of hidden units dropped before the classifier."""
+    init_range: NotNegative = 0.0
+    """Draw initial parameters from [-init_range, init_range]; 0 uses PyTorch's."""
+    locator_width: CountOrZero = 128
+    """Units of the locator's hidden layer; 0 makes the locator linear."""
+    std: Annotated[float, Gt(0)] = 0.1
+    """Standard deviation of a sampled location; 1 is `unit_pixels` pixels."""
     learn_std: bool = False
     """Learn the standard deviation, starting from `std`."""
     stochastic: bool = False
-    """Sample locations in evaluation too, as the original script does on request."""
-    start: Literal["learned", "centre", "random"] = "learned"
-    """Where the first glimpse is taken."""
-    baseline: Literal["none", "scalar", "value", "batch-mean", "leave-one-out"] = "value"
-    """Subtracted from the reward: nothing, a learned number, a learned value per step, or a mean of other rewards."""
+    """Sample in evaluation too."""
+    first_glimpse: Literal["learned", "center", "random"] = "learned"
+    """Location of the first glimpse."""
+    baseline: Literal["none", "scalar", "value", "batch-mean", "leave-one-out"] = "leave-one-out"
+    """Baseline that is subtracted from the reward."""
     policy_gradient_into_core: bool = False
-    """Let the policy loss train the core too (the Torch7 original does)."""
-    baseline_gradient_into_core: bool = False
-    """Let the baseline loss train the core too."""
+    """Let the policy loss train the core too."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Loss:
-    """What is learned: the classification loss, and the weights of the policy loss and the baseline loss beside it."""
+class Loss(Section):
+    """Loss: reward and weights."""
 
-    reward: Literal["right", "log-probability"] = "right"
-    """What a scanpath earns: 1 for a right answer and 0 for a wrong one, or the log-probability of the right class."""
-    reward_scale: float = 1.0
-    """What the reward is multiplied with."""
-    policy_weight: float = 1.0
+    reward: Literal["accuracy", "log-probability"] = "accuracy"
+    """Reward of a scanpath: 1 for a correct answer, or the log-probability of it."""
+    policy_weight: NotNegative = 1.0
     """Weight of the policy (REINFORCE) loss."""
-    baseline_weight: float = 1.0
-    """Weight of the baseline's mean squared error."""
-    label_smoothing: float = 0.0
-    """Share of the target spread evenly over all classes, 0 to below 1."""
+    label_smoothing: Fraction = 0.0
+    """Share of the target spread evenly over all classes."""
+    answers: Literal["last", "every"] = "last"
+    """Learn to classify from the answer after the last glimpse, or from the answer after every one."""
+    early_weight: NotNegative = 1.0
+    """Weight of each answer before the last with `answers = every`; the last one weighs 1."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Training:
-    """How it is learned: optimizer, schedule, length, precision, machine."""
+class Training(Section):
+    """Training: optimizer, schedule, length, precision and machine."""
 
     seed: int = 0
-    """Seed of the parameters, the order of the images, the scenes and the locations."""
+    """Seed of parameters, order, scenes and locations."""
     pretrained: str = ""
-    """Model to start from, a run folder or a name that comes with the package; empty starts from random parameters."""
-    epochs: int = 60
-    """Epochs of training at most."""
-    patience: int = 0
+    """Model to start from: a run folder, or the name of a model in the package."""
+    epochs: Count = 10
+    """Epochs of training."""
+    patience: CountOrZero = 0
     """Stop after this many epochs without a better validation error; 0 never stops early."""
-    batch_size: int = 128
-    """Images in one step."""
-    num_rollouts: int = 1
-    """Scanpaths sampled for each image of a step."""
+    batch_size: Count = 128
+    """Images per step."""
+    num_rollouts: Count = 4
+    """Scanpaths sampled for each image."""
     optimizer: Literal["adamw", "sgd"] = "adamw"
-    """Optimizer of all parameters."""
-    learning_rate: float = 1e-3
+    """Optimizer of all parameters; `sgd` with momentum 0.9."""
+    dampening: Fraction = 0.9
+    """Dampening of `sgd`: 0.9 averages gradients, 0 sums them."""
+    learning_rate: Annotated[float, Gt(0)] = 2e-3
     """Learning rate of the first step."""
-    min_learning_rate: float = 1e-5
-    """Floor of the learning rate."""
+    min_learning_rate: NotNegative = 1e-5
+    """Final learning rate."""
     schedule: Literal["cosine", "linear", "constant"] = "cosine"
-    """How the learning rate falls to its floor."""
-    decay_epochs: int = 0
-    """Epochs until the learning rate reaches its floor; 0 takes `epochs`."""
-    momentum: float = 0.9
-    """Momentum of `sgd`."""
-    first_std: float = 0.0
-    """Standard deviation of a location in the first step, from which it falls to `std` by a cosine; 0 takes `std`."""
-    weight_decay: float = 0.0
+    """How the learning rate falls; `linear` changes it at every epoch, as the original does."""
+    anneal_epochs: CountOrZero = 0
+    """Epochs until the learning rate reaches `min_learning_rate`; 0 uses `epochs`."""
+    std_start: NotNegative = 0.0
+    """Standard deviation of a location in the first step, annealed to `std` by a cosine; 0 uses `std` throughout."""
+    weight_decay: NotNegative = 0.05
     """Weight decay of the matrices (not of biases), decoupled for `adamw`."""
-    gradient_cut: float = 0.0
-    """Greatest norm of the gradient of all parameters together; 0 never cuts."""
-    max_norm: float = 0.0
-    """Greatest norm of the weights into one unit; 0 never cuts."""
-    ema: float = 0.0
-    """Decay per step of the averaged weights that are evaluated and kept; 0 keeps the weights themselves."""
+    max_grad_norm: NotNegative = 0.0
+    """Clip the gradient of all parameters to this norm; 0 never clips."""
+    max_weight_norm: NotNegative = 0.0
+    """Bound on each unit's weights."""
+    ema_decay: Fraction = 0.999
+    """Decay per step of the averaged weights that are kept; it ramps up with the step; 0 is off."""
     skip_nonfinite: bool = False
-    """Leave out a step whose loss or gradient is not finite, instead of stopping; `metrics.jsonl` counts them."""
-    checkpoint_minutes: float = 1.0
-    """Minutes between two checkpoints inside an epoch, the most that a kill can cost; 0 writes one after every step."""
+    """Skip a step whose loss or gradient is not finite, instead of stopping; `metrics.jsonl` counts them."""
+    checkpoint_minutes: NotNegative = 1.0
+    """Minutes between checkpoints within an epoch; 0 writes one after every step."""
     evaluate_on: Literal["test", "validation"] = "test"
-    """Split that the best model is evaluated on at the end; `validation` leaves the test set to `foveate evaluate`."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Number format of the matrix products."""
+    """Split that the kept model is evaluated on."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Number format of the products; `auto` is bf16 where the machine has units for it."""
     compile: Literal["auto", "on", "off"] = "auto"
-    """Fuse the rectified network's steps by `torch.compile`, a minute at the start; auto: in runs of 10,000 steps."""
-    threads: int = 1
+    """Compile the steps with `torch.compile`; `auto` does so in runs of 10,000 steps."""
+    threads: Count = 1
     """CPU threads; 1 is fastest on a busy machine."""
     device: str = "auto"
-    """`cpu`, `cuda`, `cuda:1`, or `auto` for a GPU where there is one."""
+    """`cpu`, `cuda`, `cuda:1`, or `auto` for a GPU if there is one."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -185,3 +212,9 @@ class Config:
     model: Model = Model()
     loss: Loss = Loss()
     training: Training = Training()
+
+    def __post_init__(self) -> None:
+        for name, kind in get_type_hints(Config).items():
+            if not isinstance(getattr(self, name), kind):
+                found = type(getattr(self, name)).__name__
+                raise ValueError(f"`{name}` should be a `{kind.__name__}`. Found a `{found}`.")

@@ -20,7 +20,7 @@ SMALL = [
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a small run on the embedded digits."""
     folder = tmp_path_factory.mktemp("runs") / "digits"
-    assert main(["train", "digits", "--run", str(folder), *SMALL]) == 0
+    assert main(["train", "digits", "--folder", str(folder), *SMALL]) == 0
     return folder
 
 
@@ -30,7 +30,8 @@ def test_a_report_lies_in_the_run_folder(run: Path, capsys: pytest.CaptureFixtur
     assert lines[-1] == f"Report: {run / 'report' / 'report.html'}"
     facts = json.loads((run / "report" / "report.json").read_text())
     assert [mode["num_rollouts"] for mode in facts["modes"]] == [1, 1, 3]
-    assert [line.split("(")[1].split()[0] for line in lines[:3]] == [str(mode["wrong"]) for mode in facts["modes"]]
+    errors = [str(mode["num_errors"]) for mode in facts["modes"]]
+    assert [line.split("(")[1].split()[0] for line in lines[:3]] == errors
     assert facts["title"] == str(run)
     assert facts["config"]["training"]["epochs"] == 1
 
@@ -68,14 +69,14 @@ def test_evaluate_says_how_much_the_gaze_depends_on_the_image(run: Path, capsys:
     assert "chance" not in said
     assert main(["evaluate", str(run), "--policy", "sampled"]) == 0
     assert "would, chance included;" in capsys.readouterr().out
-    for flags in (["--num-glimpses", "1"], ["--policy", "centre"]):
+    for flags in (["--num-glimpses", "1"], ["--policy", "center"]):
         assert main(["evaluate", str(run), *flags]) == 0
         assert "Where it looks" not in capsys.readouterr().out
 
 
 def test_evaluate_warns_of_one_path_for_all_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     folder = tmp_path / "stuck"
-    assert main(["train", "digits", "--run", str(folder), *SMALL, "--unit-pixels", "0.1"]) == 0
+    assert main(["train", "digits", "--folder", str(folder), *SMALL, "--unit-pixels", "0.1"]) == 0
     capsys.readouterr()
     assert main(["evaluate", str(folder)]) == 0
     (warning,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Warning: ")]

@@ -1,4 +1,4 @@
-"""Batches: every image as often as any other, the tail dropped in training, kept in evaluation, one generator."""
+"""Batches: equal use of all images, order, incomplete last batches, and the generator."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def seeded(seed: int = 0) -> torch.Generator:
 
 
 def numbered(n: int) -> InMemory:
-    """Images that tell which one they are."""
+    """Return images whose pixels are their index."""
     return InMemory(
         torch.arange(n, dtype=torch.uint8).view(-1, 1, 1, 1).expand(-1, 1, 2, 3).contiguous(), torch.arange(n)
     )
@@ -25,12 +25,12 @@ def labels(*arguments, **options) -> list[list[int]]:
 
 
 @given(st.integers(1, 20), st.integers(1, 25), st.integers(0, 50), st.booleans())
-def test_an_epoch(n, batch_size, scenes, shuffle):
+def test_an_epoch_uses_every_image_equally_often(n, batch_size, scenes, shuffle):
     images = numbered(n)
-    dealt = list(batches(images, batch_size, seeded(), scenes=scenes, shuffle=shuffle))
+    dealt = list(batches(images, batch_size, seeded(), epoch_size=scenes, shuffle=shuffle))
     wanted = scenes or n
     sizes = [len(batch.label) for batch in dealt]
-    assert len(dealt) == num_batches(images, batch_size, scenes=scenes, shuffle=shuffle)
+    assert len(dealt) == num_batches(images, batch_size, epoch_size=scenes, shuffle=shuffle)
     if shuffle and wanted >= batch_size:
         assert sizes == [batch_size] * (wanted // batch_size)
     else:
@@ -43,19 +43,19 @@ def test_an_epoch(n, batch_size, scenes, shuffle):
     assert seen.sum() < wanted or seen.min() >= wanted // n
 
 
-def test_evaluation_is_in_order_and_keeps_the_tail():
+def test_evaluation_keeps_the_order_and_the_last_batch():
     for generator in (None, seeded()):
         assert labels(numbered(7), 3, generator, shuffle=False) == [[0, 1, 2], [3, 4, 5], [6]]
 
 
-def test_training_is_shuffled_by_the_generator():
+def test_the_generator_shuffles_training():
     images = numbered(50)
     assert labels(images, 7, seeded(0)) == labels(images, 7, seeded(0)) != labels(images, 7, seeded(1))
     generator = seeded()
     assert labels(images, 7, generator) != labels(images, 7, generator), "the second epoch is another order"
 
 
-def test_scenes_are_rendered_afresh_for_every_batch():
+def test_every_batch_renders_new_scenes():
     images = InMemory(torch.full((8, 1, 2, 2), 9, dtype=torch.uint8), torch.arange(8))
     canvas = Canvas("translated", (20, 20))
     first, second = batches(images, 4, seeded(), canvas=canvas)
@@ -70,19 +70,19 @@ def test_scenes_are_rendered_afresh_for_every_batch():
     ("options", "message"),
     [
         ({"batch_size": 0}, "`batch_size = 0`"),
-        ({"batch_size": 2, "scenes": -1}, "`scenes = -1`"),
+        ({"batch_size": 2, "epoch_size": -1}, "`epoch_size = -1`"),
         ({"batch_size": 2, "generator": None}, "`generator` should be given"),
         (
-            {"batch_size": 2, "generator": None, "shuffle": False, "canvas": Canvas("centred", (9, 9))},
+            {"batch_size": 2, "generator": None, "shuffle": False, "canvas": Canvas("centered", (9, 9))},
             "should be given",
         ),
     ],
 )
-def test_what_cannot_be_dealt_is_refused(options, message):
+def test_invalid_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         list(batches(numbered(5), **{"generator": seeded()} | options))
 
 
-def test_one_label_for_every_image():
+def test_images_and_labels_of_different_numbers_are_refused():
     with pytest.raises(ValueError, match="Found 2 for 3 images"):
         InMemory(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.arange(2))

@@ -1,4 +1,4 @@
-"""Canvases: equal to the slow form bit for bit, whole, uniform, the same on every machine."""
+"""Canvases: equal to a plain loop bit for bit, uniform, and the same on every machine."""
 
 import hashlib
 import re
@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asserts import assert_equal, assert_no_host_sync
-from foveate.data import Canvas, InMemory, centred, cluttered, fixed, load, translated
+from foveate.data import Canvas, InMemory, centered, cluttered, load, render_fixed, translated
 from foveate.data.placement import Clutter, draw_clutter, draw_place
 from foveate.data.render import render
 from slow_forms import slow_scenes
@@ -40,12 +40,12 @@ def test_bug_16_scenes_equal_the_slow_form(batch, channels, height, width, more_
     assert_equal(cluttered(image, size, distractors, pool, seeded(seed), piece), expected)
 
 
-def test_no_distractors_is_translated():
+def test_cluttered_without_distractors_equals_translated():
     image = noise(7, 1, 5, 4)
     assert_equal(cluttered(image, (9, 11), 0, image, seeded(), piece=2), translated(image, (9, 11), seeded()))
 
 
-def test_sums_saturate_at_white_and_nothing_is_erased():
+def test_sums_saturate_and_pieces_overlap():
     image = torch.full((1, 1, 2, 2), 200, dtype=torch.uint8)
     three = torch.tensor([[[0, 0], [1, 0], [3, 3]]])  # two that overlap each other and the image, one far from it
     clutter = Clutter(torch.zeros(1, 3, dtype=torch.int64), torch.zeros_like(three), three, piece=1)
@@ -65,14 +65,14 @@ def test_convention_cut_is_x_then_y():
     assert render(torch.zeros_like(other), (2, 3), first[0], clutter, other)[0, 0, 0, 0] == 5
 
 
-def test_every_place_is_drawn_equally_often_and_no_other():
+def test_positions_are_uniform():
     places = draw_place((12000,), (3, 2), (4, 5), seeded())  # 2 rows and 4 columns of places
     values, counts = places.unique(dim=0, return_counts=True)
     assert values.tolist() == [[x, y] for x in range(4) for y in range(2)]
     assert (counts - 1500).abs().max() < 5 * (12000 / 8 * 7 / 8) ** 0.5
 
 
-def test_clutter_is_drawn_from_the_whole_pool_and_the_whole_canvas():
+def test_clutter_covers_the_whole_pool_and_canvas():
     clutter = draw_clutter((500, 4), 3, 2, (4, 5), (6, 9), seeded())
     assert clutter.source.unique().tolist() == [0, 1, 2]
     assert clutter.cut.amax((0, 1)).tolist() == [3, 2]
@@ -81,43 +81,43 @@ def test_clutter_is_drawn_from_the_whole_pool_and_the_whole_canvas():
 
 
 @given(sides, sides, st.integers(0, 5), st.integers(0, 5))
-def test_centred_leaves_borders_that_differ_by_one_at_most(height, width, rows, columns):
-    scene = centred(torch.ones(1, 1, height, width, dtype=torch.uint8), (height + rows, width + columns))[0, 0]
+def test_centered_borders_differ_by_at_most_one_pixel(height, width, rows, columns):
+    scene = centered(torch.ones(1, 1, height, width, dtype=torch.uint8), (height + rows, width + columns))[0, 0]
     inside = scene[rows // 2 : rows // 2 + height, columns // 2 : columns // 2 + width]
     assert inside.all()
     assert scene.sum() == height * width
 
 
 @pytest.mark.parametrize(
-    "canvas", [Canvas("centred", (9, 9)), Canvas("translated", (9, 9)), Canvas("cluttered", (9, 9), 2)]
+    "canvas", [Canvas("centered", (9, 9)), Canvas("translated", (9, 9)), Canvas("cluttered", (9, 9), 2)]
 )
-def test_a_canvas_never_waits_for_the_device(canvas):
+def test_a_canvas_does_not_synchronize_with_the_device(canvas):
     images = InMemory(noise(5, 1, 8, 8), torch.arange(5))
     generator = seeded()
     assert_no_host_sync(lambda: canvas(images.image, images, generator))
 
 
-def test_canvas_calls_the_form_of_its_kind():
+def test_canvas_calls_the_function_of_its_kind():
     images = InMemory(noise(5, 3, 8, 9), torch.arange(5))
     image, size = images.image, (12, 11)
-    assert_equal(Canvas("centred", size)(image, images, seeded()), centred(image, size))
+    assert_equal(Canvas("centered", size)(image, images, seeded()), centered(image, size))
     assert_equal(Canvas("translated", size)(image, images, seeded()), translated(image, size, seeded()))
     assert_equal(Canvas("cluttered", size, 3)(image, images, seeded()), cluttered(image, size, 3, image, seeded()))
 
 
-def test_fixed_scenes_depend_on_the_seed_only():
+def test_fixed_scenes_depend_only_on_the_seed():
     images = InMemory(noise(5, 1, 8, 8), torch.arange(5))
     canvas = Canvas("cluttered", (20, 20), 2)
     everything = torch.arange(5)
-    scenes = [fixed(images, canvas, seed).read(everything) for seed in (0, 0, 1)]
+    scenes = [render_fixed(images, canvas, seed).read(everything) for seed in (0, 0, 1)]
     assert_equal(scenes[0], scenes[1])
     assert not torch.equal(scenes[0], scenes[2])
-    assert fixed(images, Canvas("centred", (8, 8)), 0) is images
+    assert render_fixed(images, Canvas("centered", (8, 8)), 0) is images
 
 
 def checksum(source: str, canvas: Canvas) -> str:
     test = load(source).test
-    scenes = fixed(test, canvas, seed=0)
+    scenes = render_fixed(test, canvas, seed=0)
     return hashlib.sha256(scenes.read(torch.arange(len(scenes))).numpy().tobytes()).hexdigest()
 
 
@@ -151,11 +151,11 @@ def test_checksum_of_the_test_scenes_of_mnist(canvas, expected):
         (("cluttered", (60, 60), 0), "at least 1 on a `cluttered` canvas"),
         (("translated", (60, 60), 4), "Found `distractors = 4` on a `translated` one"),
         (("cluttered", (60, 60), -1), "Found `distractors = -1`"),
-        (("centred", (0, 60)), "at least 1 x 1. Found 0 x 60"),
-        (("centered", (60, 60)), "Found `centered`"),
+        (("centered", (0, 60)), "at least 1 x 1. Found 0 x 60"),
+        (("centred", (60, 60)), "Found `centred`"),
     ],
 )
-def test_a_canvas_that_cannot_be_is_refused(arguments, message):
+def test_invalid_canvases_are_refused(arguments, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         Canvas(*arguments)
 
@@ -163,7 +163,7 @@ def test_a_canvas_that_cannot_be_is_refused(arguments, message):
 @pytest.mark.parametrize("size", [(7, 20), (20, 8)])
 def test_a_canvas_smaller_than_its_images_is_refused(size):
     image = noise(1, 1, 8, 9)
-    for call in (lambda: centred(image, size), lambda: translated(image, size, seeded())):
+    for call in (lambda: centered(image, size), lambda: translated(image, size, seeded())):
         with pytest.raises(ValueError, match=f"at least as large as its images, 8 x 9. Found {size[0]} x {size[1]}"):
             call()
 

@@ -1,4 +1,4 @@
-"""A folder of images: layout, sizes, colours, what is unreadable, in memory and decoded as it is read."""
+"""Folders of images: layout, sizes, colors, unreadable files, in memory and on disk."""
 
 import re
 from pathlib import Path
@@ -23,15 +23,17 @@ def save(path: Path, pixels: np.ndarray) -> None:
     Image.fromarray(pixels.astype(np.uint8)).save(path)
 
 
-def fill(folder: Path, classes: str = "ab", count: int = 10, shape: tuple[int, ...] = (4, 6)) -> Path:
-    """Write a folder of images whose pixels are their class and number."""
+def fill(
+    folder: Path, classes: str = "ab", count: int = 10, shape: tuple[int, ...] = (4, 6), *, first: int = 0
+) -> Path:
+    """Write a folder of images whose pixels are 100 * class + number."""
     for k, name in enumerate(classes):
-        for i in range(count):
+        for i in range(first, first + count):
             save(folder / name / f"{i:02}.png", np.full(shape, 100 * k + i))
     return folder
 
 
-def test_classes_are_the_subfolders_in_order(tmp_path):
+def test_classes_are_the_sorted_subfolders(tmp_path):
     data = load(str(fill(tmp_path / "pets", "ba")))
     assert (data.name, data.classes) == ("pets", ("a", "b"))
     assert (len(data.train), len(data.validation), len(data.test)) == (13, 3, 4)
@@ -40,12 +42,13 @@ def test_classes_are_the_subfolders_in_order(tmp_path):
         assert_equal(everything(split)[:, 0, 0, 0] < 100, split.label == 1)
 
 
-@pytest.mark.parametrize("validation", ["val", "valid", "validation", None])
-@pytest.mark.parametrize("test", ["test", None])
-def test_split_folders_are_honoured(tmp_path, validation, test):
-    for name in ("train", validation, test):
+@pytest.mark.parametrize("validation", ["val", "Valid", "VALIDATION", "dev", None])
+@pytest.mark.parametrize("test", ["test", "Testing", None])
+def test_split_folders_are_used(tmp_path, validation, test):
+    fill(tmp_path / "train")
+    for name, first in ((validation, 20), (test, 30)):
         if name:
-            fill(tmp_path / name, count=10 if name == "train" else 4)
+            fill(tmp_path / name, count=4, first=first)
     data = load(str(tmp_path), test=0.5, validation=0.5)
     test_count = 8 if test else 10
     rest = 20 if test else 10
@@ -54,7 +57,7 @@ def test_split_folders_are_honoured(tmp_path, validation, test):
     assert len(data.train) == (rest if validation else rest - rest // 2)
 
 
-def test_hidden_files_and_files_beside_the_classes_are_no_part_of_it(tmp_path):
+def test_hidden_files_and_files_outside_classes_are_ignored(tmp_path):
     fill(tmp_path)
     (tmp_path / ".git").mkdir()
     (tmp_path / "a" / ".DS_Store").write_text("x")
@@ -62,7 +65,7 @@ def test_hidden_files_and_files_beside_the_classes_are_no_part_of_it(tmp_path):
     assert load(str(tmp_path)).classes == ("a", "b")
 
 
-def test_every_image_is_in_exactly_one_split_and_the_seed_decides(tmp_path):
+def test_every_image_is_in_one_split_chosen_by_the_seed(tmp_path):
     fill(tmp_path)
     splits = []
     for seed in (0, 0, 1):
@@ -74,7 +77,7 @@ def test_every_image_is_in_exactly_one_split_and_the_seed_decides(tmp_path):
     assert splits[0] == splits[1] != splits[2]
 
 
-def test_the_last_files_of_every_class_are_held_out_on_request(tmp_path):
+def test_held_out_last_takes_the_last_files_of_each_class(tmp_path):
     fill(tmp_path)
     data = load(str(tmp_path), held_out="last", validation=0.25, test=0.2)
     held = [everything(s)[:, 0, 0, 0].tolist() for s in (data.train, data.validation, data.test)]
@@ -82,7 +85,7 @@ def test_the_last_files_of_every_class_are_held_out_on_request(tmp_path):
 
 
 def make_wrong(folder: Path, what: str) -> None:
-    """Write a folder that is not what it should be."""
+    """Write an invalid folder."""
     fill(folder)
     if what == "class":
         fill(folder / "c")
@@ -92,7 +95,7 @@ def make_wrong(folder: Path, what: str) -> None:
         fill(folder / "train")
         fill(folder / "test")
     elif what == "twice":
-        for name in ("train", "val", "valid"):
+        for name in ("train", "val", "Valid"):
             fill(folder / "new" / name)
     elif what == "one":
         fill(folder / "new", "a")
@@ -112,14 +115,14 @@ def make_wrong(folder: Path, what: str) -> None:
         ("flat", "a", "Found no subfolder"),
         ("class", "", "Found the folder"),
         ("empty", "", "Found none in"),
-        ("split", "", "train/, val/ and test/, and nothing beside them"),
-        ("twice", "new", "one folder per split. Found train, val, valid"),
+        ("split", "", "train/ with val/ and test/ or without them, and no other folders"),
+        ("twice", "new", "one folder per split. Found Valid, train, val"),
         ("one", "new", "at least 2 classes. Found only `a`"),
         ("only", "new", "Every class should be in every split. Found no `c` in train"),
         ("few", "new", "Every class should be in every split. Found no `c` in"),
     ],
 )
-def test_a_folder_that_is_not_what_it_should_be_is_refused(tmp_path, what, where, message):
+def test_invalid_folders_are_refused(tmp_path, what, where, message):
     make_wrong(tmp_path, what)
     with pytest.raises((ValueError, FileNotFoundError), match=re.escape(message)):
         load(f"{tmp_path}/{where}")
@@ -132,13 +135,13 @@ def break_images(folder: Path) -> None:
     (folder / "b" / "gone.png").symlink_to(folder / "nothing")
 
 
-def test_unreadable_files_are_named_counted_and_refused(tmp_path):
+def test_unreadable_files_are_refused_with_names_and_count(tmp_path):
     break_images(fill(tmp_path))
     with pytest.raises(ValueError, match=r"Found 4 that are not: .*cut\.png.*text\.png.*empty\.jpg.* and 1 more"):
         load(str(tmp_path))
 
 
-def test_unreadable_files_are_named_counted_and_skipped(tmp_path):
+def test_unreadable_files_are_skipped_with_names_and_count(tmp_path):
     good = everything(load(str(fill(tmp_path))).train)
     break_images(tmp_path)
     with pytest.warns(UserWarning, match=r"Found 4 that are not: .*; skipped"):
@@ -146,12 +149,28 @@ def test_unreadable_files_are_named_counted_and_skipped(tmp_path):
     assert_equal(everything(data.train), good)
 
 
-def test_nothing_but_unreadable_files_is_refused(tmp_path):
+def test_a_folder_without_a_readable_file_is_refused(tmp_path):
     for name in "ab":
         (tmp_path / name).mkdir()
         (tmp_path / name / "x.png").write_text("x")
     with pytest.raises(ValueError, match="Found 2 that are not"):
         load(str(tmp_path), unreadable="skip")
+
+
+def test_a_class_without_a_readable_file_is_refused(tmp_path):
+    fill(tmp_path, "abc")
+    for path in (tmp_path / "b").iterdir():
+        path.write_text("x")
+    with pytest.raises(ValueError, match=r"Found 10 that are not: .* That leaves no image of `b`: remove the folder"):
+        load(str(tmp_path), unreadable="skip")
+
+
+def test_copies_of_training_images_are_reported(tmp_path):
+    fill(tmp_path / "train")
+    fill(tmp_path / "val", count=4, first=20)
+    fill(tmp_path / "test", count=4, first=7)
+    with pytest.warns(UserWarning, match="6 of the 8 test images are copies of training images"):
+        load(str(tmp_path))
 
 
 def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
@@ -161,7 +180,7 @@ def test_a_decompression_bomb_is_refused(tmp_path, monkeypatch):
         load(str(tmp_path))
 
 
-def test_other_sizes_are_refused_by_name_and_count(tmp_path):
+def test_other_sizes_are_refused_with_names_and_count(tmp_path):
     save(fill(tmp_path) / "b" / "odd.png", np.zeros((4, 7)))
     with pytest.raises(ValueError, match=r"of 4 x 6 pixels. Found 1 that is not: .*odd\.png` \(4 x 7\)"):
         load(str(tmp_path))
@@ -188,14 +207,14 @@ def test_crop_cuts_the_middle_and_stretch_does_not(tmp_path):
     assert not (Decoder((1, 4, 4), "stretch")(tmp_path / "x.png") == 90).all()
 
 
-@pytest.mark.parametrize(("colour", "channels"), [("auto", 3), ("grey", 1), ("rgb", 3)])
-def test_colour(tmp_path, colour, channels):
+@pytest.mark.parametrize(("color", "channels"), [("auto", 3), ("gray", 1), ("rgb", 3)])
+def test_color(tmp_path, color, channels):
     fill(tmp_path, shape=(4, 6, 3))
-    assert load(str(tmp_path)).train.shape == (1, 4, 6), "grey pixels in a colour file are grey"
+    assert load(str(tmp_path)).train.shape == (1, 4, 6), "gray pixels in a color file are gray"
     pixels = np.zeros((4, 6, 3))
     pixels[1, 2] = 255, 0, 0
     save(tmp_path / "b" / "red.png", pixels)
-    assert load(str(tmp_path), colour=colour).train.shape == (channels, 4, 6)
+    assert load(str(tmp_path), color=color).train.shape == (channels, 4, 6)
 
 
 GREY = np.arange(20, dtype=np.uint8).reshape(4, 5) * 12
@@ -203,8 +222,8 @@ RED = np.array([255, 0, 0])
 
 
 def write_modes(folder: Path) -> dict[str, tuple[Path, np.ndarray]]:
-    """Write one image in many modes; every file with the RGB pixels it should be read as."""
-    grey, rgb = Image.fromarray(GREY), np.repeat(GREY[..., None], 3, -1)
+    """Write one image in many modes, and return each file with its expected RGB pixels."""
+    gray, rgb = Image.fromarray(GREY), np.repeat(GREY[..., None], 3, -1)
     clear = Image.fromarray(np.dstack([rgb, np.full_like(GREY, 255)]))
     clear.putpixel((0, 0), (9, 9, 9, 0))
     on_paper = rgb.copy()
@@ -213,39 +232,39 @@ def write_modes(folder: Path) -> dict[str, tuple[Path, np.ndarray]]:
     turned[0x0112] = 6  # to be turned right by a quarter
     sixteen = Image.fromarray(GREY.astype(np.uint16) * 257)
     pictures = {
-        "grey.png": (grey, rgb, {}),
+        "gray.png": (gray, rgb, {}),
         "alpha.png": (clear, on_paper, {}),
         "grey_alpha.png": (clear.convert("LA"), on_paper, {}),
-        "palette.png": (grey.convert("P"), rgb, {}),
-        "palette.gif": (grey.convert("P"), rgb, {}),
+        "palette.png": (gray.convert("P"), rgb, {}),
+        "palette.gif": (gray.convert("P"), rgb, {}),
         "bits.png": (Image.fromarray(GREY > 99), np.where(rgb > 99, 255, 0), {}),
         "sixteen.png": (sixteen, rgb, {}),
         "sixteen.tiff": (sixteen, rgb, {}),
         "float.tiff": (Image.fromarray(GREY.astype(np.float32) / 255), rgb, {}),
         "cmyk.tiff": (Image.new("CMYK", (5, 4), (0, 255, 255, 0)), np.broadcast_to(RED, (4, 5, 3)), {}),
-        "exif.png": (grey, np.rot90(rgb, -1), {"exif": turned}),
-        "animated.gif": (grey.convert("P"), rgb, {"save_all": True, "append_images": [Image.new("L", (5, 4), 7)]}),
+        "exif.png": (gray, np.rot90(rgb, -1), {"exif": turned}),
+        "animated.gif": (gray.convert("P"), rgb, {"save_all": True, "append_images": [Image.new("L", (5, 4), 7)]}),
     }
     for name, (picture, _, options) in pictures.items():
         picture.save(folder / name, **options)
     return {name: (folder / name, expected) for name, (_, expected, _) in pictures.items()}
 
 
-def test_every_mode_is_read_as_what_it_shows(tmp_path):
+def test_every_picture_mode_is_read_correctly(tmp_path):
     for name, (path, expected) in write_modes(tmp_path).items():
         np.testing.assert_array_equal(np.asarray(open_picture(path)), expected, err_msg=name)
 
 
 @pytest.mark.parametrize("wrong", [np.full((2, 2), 1.5, np.float32), np.full((2, 2), 2**20, np.int32)])
-def test_pixels_without_a_known_white_are_refused(tmp_path, wrong):
+def test_pixels_outside_known_ranges_are_refused(tmp_path, wrong):
     Image.fromarray(wrong).save(tmp_path / "x.tiff")
     with pytest.raises(ValueError, match="pixels outside 0 to"):
         open_picture(tmp_path / "x.tiff")
 
 
-def test_what_does_not_fit_in_memory_is_decoded_as_it_is_read_with_the_same_pixels(tmp_path):
+def test_images_on_disk_equal_images_in_memory(tmp_path):
     fill(tmp_path)
-    held, read = load(str(tmp_path), memory=480 / 2**30), load(str(tmp_path), memory=479 / 2**30)
+    held, read = load(str(tmp_path), cache_gib=480 / 2**30), load(str(tmp_path), cache_gib=479 / 2**30)
     for name in ("train", "validation", "test"):
         in_memory, on_disk = getattr(held, name), getattr(read, name)
         assert isinstance(in_memory, InMemory)
@@ -260,7 +279,7 @@ def test_what_does_not_fit_in_memory_is_decoded_as_it_is_read_with_the_same_pixe
     assert_equal(both.label, as_held.label)
 
 
-def test_the_cache_keeps_the_most_recent_images_and_never_exceeds_its_limit():
+def test_the_cache_keeps_recent_images_within_its_limit():
     decoded = []
 
     class Counting(Decoder):
@@ -276,8 +295,8 @@ def test_the_cache_keeps_the_most_recent_images_and_never_exceeds_its_limit():
     assert "".join(decoded) == "1234" + "2" + "5" + "346"
 
 
-def test_a_file_that_disappears_is_named(tmp_path):
-    data = load(str(fill(tmp_path)), memory=1 / 2**30)
+def test_a_file_that_disappears_is_named_in_the_error(tmp_path):
+    data = load(str(fill(tmp_path)), cache_gib=1 / 2**30)
     for path in (tmp_path / "a").iterdir():
         path.unlink()
     with pytest.raises(ValueError, match=r"`.*/a/.*png` should be a readable image. Found no regular file"):
@@ -288,13 +307,72 @@ def test_a_file_that_disappears_is_named(tmp_path):
     ("options", "message"),
     [
         ({"resize": "zoom"}, "`resize` should be one of refuse, pad, crop, stretch"),
-        ({"colour": "blue"}, "`colour = blue`"),
+        ({"color": "blue"}, "`color = blue`"),
         ({"unreadable": "no"}, "`unreadable = no`"),
         ({"image_size": (0, 5)}, "two positive numbers or two zeros"),
         ({"image_size": (-1, 5)}, "two positive numbers or two zeros"),
-        ({"memory": 0.0}, "`memory = 0.0`"),
+        ({"cache_gib": 0.0}, "`cache_gib = 0.0`"),
     ],
 )
-def test_options_that_cannot_be_are_refused(tmp_path, options, message):
+def test_invalid_options_are_refused(tmp_path, options, message):
     with pytest.raises(ValueError, match=message):
         load(str(fill(tmp_path)), **options)
+
+
+def test_image_size_may_be_one_number(tmp_path):
+    assert load(str(fill(tmp_path)), image_size=8, resize="pad").train.shape == (1, 8, 8)
+
+
+def splits_of(data) -> list[list[int]]:
+    return [everything(split)[:, 0, 0, 0].tolist() for split in (data.train, data.validation, data.test)]
+
+
+@pytest.mark.parametrize("cache_gib", [4.0, 1 / 2**30])
+def test_a_record_reproduces_the_split_after_moving_all_files(tmp_path, cache_gib):
+    before = load(str(fill(tmp_path / "old")), split_seed=5)
+    for path in (tmp_path / "old").rglob("*.png"):
+        new = tmp_path / "new" / "train" / path.parent.name / f"{hash(path.name)}.png"
+        new.parent.mkdir(parents=True, exist_ok=True)
+        path.rename(new)
+    after = load(str(tmp_path / "new"), record=before.record, cache_gib=cache_gib)
+    assert splits_of(after) == splits_of(before)
+    assert (after.record.splits, after.record.source) == (before.record.splits, str(tmp_path / "new"))
+
+
+def test_files_that_are_not_in_the_record_are_left_out(tmp_path):
+    before = load(str(fill(tmp_path)))
+    save(tmp_path / "a" / "!first.png", np.zeros((9, 9, 3)))
+    save(tmp_path / "a" / "color.png", np.arange(72).reshape(4, 6, 3))
+    (tmp_path / "b" / "broken.png").write_text("x")
+    with pytest.warns(UserWarning, match=r"3 new \(`a/!first.png`, `a/color.png`, `b/broken.png`\)\. Only images of"):
+        after = load(str(tmp_path), record=before.record)
+    assert splits_of(after) == splits_of(before)
+    assert after.train.shape == before.train.shape
+
+
+def test_a_record_keeps_the_channels_without_the_color_image(tmp_path):
+    save(fill(tmp_path) / "a" / "color.png", np.arange(72).reshape(4, 6, 3))
+    before = load(str(tmp_path))
+    (tmp_path / "a" / "color.png").unlink()
+    with pytest.warns(UserWarning, match=r"1 gone \(`a/color.png`\)"):
+        after = load(str(tmp_path), record=before.record)
+    assert before.train.shape == after.train.shape == (3, 4, 6)
+    assert sum(map(len, splits_of(after))) == 20
+
+
+def test_a_record_keeps_the_size_without_the_first_image(tmp_path):
+    save(fill(tmp_path) / "a" / "!first.png", np.full((5, 9), 77))
+    before = load(str(tmp_path), resize="pad")
+    (tmp_path / "a" / "!first.png").unlink()
+    with pytest.warns(UserWarning, match="1 gone"):
+        after = load(str(tmp_path), resize="pad", record=before.record)
+    assert before.train.shape == after.train.shape == (1, 5, 9)
+
+
+def test_a_named_source_with_other_images_is_refused():
+    record = load("digits").record
+    assert load("digits", record=record).record == record
+    with pytest.raises(
+        ValueError, match=r"`digits` should be the images of the run\. Found others in train, validation"
+    ):
+        load("digits", split_seed=1, record=record)

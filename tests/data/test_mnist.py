@@ -1,4 +1,4 @@
-"""MNIST from idx files that the tests write themselves: read strictly, downloaded whole or not at all."""
+"""MNIST: strict reading of idx files, layouts of the folder, and downloads."""
 
 import gzip
 import hashlib
@@ -12,19 +12,19 @@ import torch
 
 from asserts import assert_equal
 from foveate.data import load_mnist, mnist
-from foveate.data.download import MIRRORS, download
-from foveate.data.idx import LIMIT, read_idx
+from foveate.data.download import MIRRORS, download, remove_damaged
+from foveate.data.idx import MAX_BYTES, read_idx
 from foveate.data.sources import load
-from foveate.data.split import hold_out
+from foveate.data.split import stratified_split
 
 
 def idx(array: np.ndarray) -> bytes:
-    """The bytes of an idx file."""
+    """Return the bytes of an idx file."""
     return struct.pack(f">4B{array.ndim}I", 0, 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
 def files(train: int = 120, test: int = 20) -> dict[str, bytes]:
-    """A small MNIST: images of 4 x 5 pixels whose every pixel is their number."""
+    """Return the files of a small MNIST: images of 4 x 5 pixels that all equal the number of the image."""
     made = {}
     for split, n in (("train", train), ("t10k", test)):
         number = np.arange(n, dtype=np.uint8)
@@ -35,7 +35,7 @@ def files(train: int = 120, test: int = 20) -> dict[str, bytes]:
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A folder for idx files that FOVEATE_DATA leads to."""
+    """Return the folder for idx files inside FOVEATE_DATA."""
     monkeypatch.setenv("FOVEATE_DATA", str(tmp_path))
     (tmp_path / "mnist").mkdir()
     return tmp_path / "mnist"
@@ -56,7 +56,7 @@ def test_mnist_is_read_from_plain_and_zipped_files(folder, zipped):
     assert numbers.sort().values.tolist() == list(range(120))
 
 
-def test_another_seed_is_another_split_of_the_same_test_set(folder):
+def test_the_seed_does_not_change_the_test_set(folder):
     for name, content in files().items():
         (folder / name).write_bytes(content)
     first, second = load_mnist(split_seed=0), load_mnist(split_seed=1)
@@ -91,7 +91,7 @@ GOOD = files()["train-images-idx3-ubyte"]
     ids=["empty", "text", "labels", "floats", "cut header", "cut short", "too long", "no image", "lie"],
 )
 @pytest.mark.parametrize("zipped", [True, False])
-def test_a_damaged_idx_file_is_refused_by_name(tmp_path, content, message, zipped):
+def test_damaged_idx_files_are_refused(tmp_path, content, message, zipped):
     path = tmp_path / ("file.gz" if zipped else "file")
     path.write_bytes(gzip.compress(content) if zipped else content)
     with pytest.raises(ValueError, match=re.escape(f"`{path}` should be an idx file") + ".*" + re.escape(message)):
@@ -103,16 +103,16 @@ def test_a_damaged_idx_file_is_refused_by_name(tmp_path, content, message, zippe
     [b"plain", gzip.compress(GOOD)[:-9], gzip.compress(GOOD)[:20] + b"x" * 40],
     ids=["plain", "cut short", "garbled"],
 )
-def test_a_corrupt_gzip_file_is_refused_by_name(tmp_path, content):
+def test_damaged_gzip_files_are_refused(tmp_path, content):
     path = tmp_path / "file.gz"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=re.escape(f"`{path}` should be a whole gzip file")):
         read_idx(path, 3)
 
 
-def test_a_lying_header_and_a_bomb_cost_no_memory(tmp_path):
+def test_a_wrong_header_and_a_bomb_cost_no_memory(tmp_path):
     liar, bomb = tmp_path / "liar.gz", tmp_path / "bomb.gz"
-    liar.write_bytes(gzip.compress(struct.pack(">4B3I", 0, 0, 8, 3, LIMIT, 1, 1) + b"x"))
+    liar.write_bytes(gzip.compress(struct.pack(">4B3I", 0, 0, 8, 3, MAX_BYTES, 1, 1) + b"x"))
     bomb.write_bytes(gzip.compress(GOOD + bytes(2**26)))
     for path in (liar, bomb):
         tracemalloc.start()
@@ -134,14 +134,14 @@ def test_a_lying_header_and_a_bomb_cost_no_memory(tmp_path):
         ({"t10k-labels-idx1-ubyte": idx(np.zeros(20, np.uint8))}, "Found no `1` in test"),
     ],
 )
-def test_files_that_do_not_fit_together_are_refused(folder, changes, message):
+def test_files_that_do_not_match_are_refused(folder, changes, message):
     for name, content in (files() | changes).items():
         (folder / name).write_bytes(content)
     with pytest.raises(ValueError, match=re.escape(message)):
         load_mnist()
 
 
-def test_a_missing_file_is_named(folder):
+def test_a_missing_file_is_named_in_the_error(folder):
     with pytest.raises(FileNotFoundError, match="Found no `train-images-idx3-ubyte`"):
         load_mnist()
 
@@ -151,7 +151,7 @@ MD5 = {name: hashlib.md5(content).hexdigest() for name, content in CONTENT.items
 
 
 class Mirrors:
-    """Mirrors that answer from a table of their own; what is not there cannot be reached."""
+    """Mirrors that serve files from a table; other requests fail."""
 
     def __init__(self, first: dict[str, bytes], second: dict[str, bytes]) -> None:
         self.files: dict[str, dict[str, bytes]] = dict(zip(MIRRORS, (first, second), strict=True))
@@ -170,7 +170,7 @@ def zipped(names: str, level: int = 9) -> dict[str, bytes]:
     return {f"{name}.gz": gzip.compress(CONTENT[name], level) for name in names.split()}
 
 
-def test_the_content_counts_however_it_is_compressed_and_the_second_mirror_helps(tmp_path):
+def test_the_checksum_ignores_compression_and_mirrors_are_tried_in_turn(tmp_path):
     wrong = {"two.gz": gzip.compress(b"not the second")}
     mirrors = Mirrors(zipped("one", 0) | wrong, zipped("one two", 9))
     folder = download(tmp_path / "cache", mirrors, MD5)
@@ -188,7 +188,7 @@ def test_the_content_counts_however_it_is_compressed_and_the_second_mirror_helps
     [b"", b"no gzip", gzip.compress(b"first")[:-5], gzip.compress(b"first")[:12] + b"x" * 40, gzip.compress(b"other")],
     ids=["empty", "plain", "cut short", "garbled", "other"],
 )
-def test_what_is_not_whole_is_never_in_place(tmp_path, bad):
+def test_damaged_downloads_are_never_kept(tmp_path, bad):
     with pytest.raises(FileNotFoundError) as raised:
         download(tmp_path, Mirrors({"one.gz": bad}, {}), MD5)
     assert list(tmp_path.iterdir()) == []
@@ -198,7 +198,50 @@ def test_what_is_not_whole_is_never_in_place(tmp_path, bad):
     assert "ConnectionError" in message
 
 
-def test_without_files_of_ones_own_the_download_is_read(tmp_path, monkeypatch):
+LAYOUTS = {
+    "ours": "mnist/{}",
+    "torchvision": "MNIST/raw/{}",
+    "torchvision, in a folder for it": "mnist/MNIST/raw/{}.gz",
+    "kaggle": "mnist/{dotted}",
+    "kaggle, a folder for each": "{dotted}/{dotted}",
+    "the files alone": "{}.gz",
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS)
+def test_layouts_of_torchvision_and_kaggle_are_read(tmp_path, monkeypatch, layout):
+    monkeypatch.setenv("FOVEATE_DATA", str(tmp_path))
+    for name, content in files().items():
+        path = tmp_path / layout.format(name, dotted=name.replace("-idx", ".idx"))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    assert len(load_mnist().test) == 20
+
+
+@pytest.mark.parametrize(("where", "message"), [("nowhere", "Found nothing at"), ("", "Found none in")])
+def test_a_wrong_variable_is_refused(tmp_path, monkeypatch, where, message):
+    monkeypatch.setenv("FOVEATE_DATA", str(tmp_path / where))
+    monkeypatch.setattr(mnist, "download", lambda: pytest.fail("it was passed over"))
+    with pytest.raises(FileNotFoundError, match=f"`FOVEATE_DATA` should name a folder.*{message}.*or unset it"):
+        load_mnist()
+
+
+def test_damaged_files_in_the_cache_are_downloaded_again(tmp_path, monkeypatch):
+    made = files()
+    md5 = {name: hashlib.md5(content).hexdigest() for name, content in made.items()}
+    mirrors = Mirrors({f"{name}.gz": gzip.compress(content) for name, content in made.items()}, {})
+    monkeypatch.delenv("FOVEATE_DATA", raising=False)
+    monkeypatch.setattr(mnist, "download", lambda: download(tmp_path, mirrors, md5))
+    monkeypatch.setattr(mnist, "remove_damaged", lambda folder: remove_damaged(folder, md5))
+    assert len(load_mnist().test) == 20
+    damaged = tmp_path / "t10k-images-idx3-ubyte.gz"
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    with pytest.warns(UserWarning, match=r"downloading them again: t10k-images-idx3-ubyte\.gz"):
+        assert len(load_mnist().test) == 20
+    assert len(mirrors.asked) == 5, "only the damaged file is downloaded again"
+
+
+def test_without_the_variable_the_download_is_read(tmp_path, monkeypatch):
     for name, content in files().items():
         (tmp_path / f"{name}.gz").write_bytes(gzip.compress(content))
     monkeypatch.delenv("FOVEATE_DATA", raising=False)
@@ -218,19 +261,20 @@ def test_the_real_files():
     assert data.test.label[:10].tolist() == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
 
 
+@pytest.mark.slow
 @pytest.mark.mnist
-def test_every_second_image_stands_in_the_order_of_its_writers():
-    """How digits lean tells their writers; from about 58,050 on both halves are one series."""
+def test_every_second_image_is_ordered_by_writer():
+    """The slant of digits reveals their writers; from about 58,050 on both halves are one series."""
     images = mnist._read(mnist._own_folder(), "train")
     lean = leaning(images.image, images.label)
     for start, least, most in ((1, 0.5, 1), (0, -0.1, 0.1)):
         half = lean[start:58000:2] - lean[start:58000:2].mean()
         assert least < (half[:-1] * half[1:]).mean() / half.var() < most
-    assert hold_out(images.label, 1 / 6, 0, "validation", last=True)[1].min() > 49000
+    assert stratified_split(images.label, 1 / 6, 0, "validation", held_out="last")[1].min() > 49000
 
 
 def leaning(image, label):
-    """How much each digit leans to the right, against others of its class, in standard deviations."""
+    """Return the slant of each digit in standard deviations of its class."""
     image = image[:, 0].double()
     y, x = torch.meshgrid(torch.arange(28.0), torch.arange(28.0), indexing="ij")
     ink = image.sum((1, 2))

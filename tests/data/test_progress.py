@@ -1,4 +1,4 @@
-"""The line of progress, alone and as pooch drives it, from a server on this machine."""
+"""The progress line, alone and as pooch drives it with a local server."""
 
 import functools
 import http.server
@@ -18,7 +18,7 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def url(tmp_path):
-    """The address of a server of `tmp_path`."""
+    """Return the address of a server of `tmp_path`."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path))
     threading.Thread(target=server.serve_forever).start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -26,7 +26,7 @@ def url(tmp_path):
     server.server_close()
 
 
-def test_a_file_is_fetched_with_one_line_of_progress(tmp_path, url, capsys, monkeypatch):
+def test_a_download_prints_one_line_of_progress(tmp_path, url, capsys, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
     (tmp_path / "file.gz").write_bytes(bytes(200_000))
     _fetch(f"{url}/file.gz", tmp_path / "copy")
@@ -36,7 +36,7 @@ def test_a_file_is_fetched_with_one_line_of_progress(tmp_path, url, capsys, monk
         _fetch(f"{url}/missing.gz", tmp_path / "copy")
 
 
-def test_on_a_terminal_the_line_is_rewritten(capsys, monkeypatch):
+def test_on_a_terminal_the_line_is_updated(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
     line = ProgressLine("file")
     line.total = 2_000_000

@@ -1,4 +1,4 @@
-"""`load`: the name or the path decides, and what cannot be meant is refused with a suggestion."""
+"""`load`: named sources, folders, and suggestions for unknown names."""
 
 import pytest
 import torch
@@ -21,11 +21,11 @@ def test_an_unknown_source_is_refused_with_a_suggestion(source, message):
 
 
 @pytest.mark.parametrize(
-    "option", [{"resize": "pad"}, {"image_size": (9, 9)}, {"colour": "rgb"}, {"unreadable": "skip"}]
+    "option", [{"resize": "pad"}, {"image_size": (9, 9)}, {"color": "rgb"}, {"unreadable": "skip"}]
 )
 @pytest.mark.parametrize("source", ["digits", "mnist"])
 def test_options_that_would_be_ignored_are_refused(source, option):
-    with pytest.raises(ValueError, match=f"`{next(iter(option))}` is about a folder of images"):
+    with pytest.raises(ValueError, match=f"`{next(iter(option))}` should be left out unless the source is a folder"):
         load(source, **option)
 
 

@@ -12,7 +12,7 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(
-    include=["foveate.data", "foveate.settings", "foveate.training", "PIL", "tomllib", "json"]
+    include=["foveate.data", "foveate.settings", "foveate.storage", "foveate.training", "PIL", "tomllib", "json"]
 ):
     from fuzz.targets import TARGETS, said, seeds
 

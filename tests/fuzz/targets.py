@@ -18,10 +18,10 @@ from foveate.config import Config, Data, Model, Training
 from foveate.data.folder import load_folder
 from foveate.data.idx import read_idx
 from foveate.data.picture import Decoder
+from foveate.storage.checkpoint import DIGEST, LAST, load_checkpoint
 from foveate.training.check import check
-from foveate.training.checkpoint import DIGEST, LAST, load_checkpoint
+from foveate.training.folder import CONFIG
 from foveate.training.pretrained import save_pretrained
-from foveate.training.run import CONFIG
 
 CLEAR = (ValueError, OSError, MemoryError)  # what the command line prints as one sentence, with exit code 2
 LONGEST = 1000  # characters of a sentence
@@ -177,7 +177,7 @@ def run_folder(folder: Path) -> Path:
 
 def run_config(epochs: int) -> Config:
     """A run of a moment."""
-    data, model = Data(source="digits", scenes=32), Model(**{**vars(SMALL), "image": (0, 0, 0), "classes": ()})
+    data, model = Data(source="digits", epoch_size=32), Model(**{**vars(SMALL), "image": (0, 0, 0), "classes": ()})
     return Config(data=data, model=model, training=Training(epochs=epochs, batch_size=16, device="cpu"))
 
 

@@ -15,8 +15,8 @@ SIDES = st.integers(1, 60)
 LOCATIONS = st.integers(-100, 100).map(lambda i: i / 64)
 
 
-def centres(location: list[float], image_size: tuple[int, int], windows: tuple[tuple[int, int], ...]) -> torch.Tensor:
-    """Middle (x, y) of each window, in units of pixels with 0 the centre of the first pixel."""
+def centers(location: list[float], image_size: tuple[int, int], windows: tuple[tuple[int, int], ...]) -> torch.Tensor:
+    """Center (x, y) of each window in pixels; 0 is the center of the first pixel."""
     origin = window_origin(torch.tensor(location, dtype=torch.float32), image_size, windows)
     return origin + (torch.tensor(windows).flip(-1) - 1) / 2
 
@@ -34,27 +34,27 @@ def test_corner_equals_the_formula_of_the_reference(x, y, height, width, window)
 
 
 @given(height=SIDES, width=SIDES, half=st.tuples(st.integers(0, 20), st.integers(0, 20)))
-def test_convention_the_ends_centre_an_odd_window_on_the_first_and_last_pixel(height, width, half):
+def test_convention_an_odd_window_is_centered_on_the_first_and_last_pixel_at_the_ends(height, width, half):
     window = (2 * half[0] + 1, 2 * half[1] + 1)
-    assert centres([-1, -1], (height, width), (window,)).tolist() == [[0, 0]]
-    assert centres([1, 1], (height, width), (window,)).tolist() == [[width - 1, height - 1]]
+    assert centers([-1, -1], (height, width), (window,)).tolist() == [[0, 0]]
+    assert centers([1, 1], (height, width), (window,)).tolist() == [[width - 1, height - 1]]
 
 
 @given(height=st.integers(2, 60), width=st.integers(2, 60), half=st.tuples(st.integers(1, 20), st.integers(1, 20)))
-def test_convention_the_ends_put_an_even_window_half_a_pixel_inside(height, width, half):
+def test_convention_an_even_window_is_half_a_pixel_inside_at_the_ends(height, width, half):
     window = (2 * half[0], 2 * half[1])
-    assert centres([-1, -1], (height, width), (window,)).tolist() == [[0.5, 0.5]]
-    assert centres([1, 1], (height, width), (window,)).tolist() == [[width - 1.5, height - 1.5]]
+    assert centers([-1, -1], (height, width), (window,)).tolist() == [[0.5, 0.5]]
+    assert centers([1, 1], (height, width), (window,)).tolist() == [[width - 1.5, height - 1.5]]
 
 
 def test_convention_location_is_x_then_y_and_y_points_down():
-    at = {corner: centres(list(corner), (3, 7), ((1, 1),))[0].tolist() for corner in [(1, -1), (-1, 1), (0, 0)]}
+    at = {corner: centers(list(corner), (3, 7), ((1, 1),))[0].tolist() for corner in [(1, -1), (-1, 1), (0, 0)]}
     assert at == {(1, -1): [6, 0], (-1, 1): [0, 2], (0, 0): [3, 1]}
 
 
 def test_bug_08_each_axis_has_its_own_side():
-    """On 11 x 101 pixels the same number moves ten times as far along x; so do the window's own two sides differ."""
-    assert centres([0.5, 0.5], (11, 101), ((1, 1),)).tolist() == [[75, 7]]
+    """In an image of 11 x 101 pixels the same number is ten times as far along x."""
+    assert centers([0.5, 0.5], (11, 101), ((1, 1),)).tolist() == [[75, 7]]
     assert window_origin(torch.tensor([-1.0, -1.0]), (11, 101), ((3, 9),)).tolist() == [[-4, -1]]
     assert reach(10, (40, 80)) == (0.25, 0.5)
 
@@ -70,11 +70,11 @@ def test_locations_beyond_the_ends_are_clamped(x, y, height, width):
     x=LOCATIONS, y=LOCATIONS, image_size=st.tuples(SIDES, SIDES), size=st.tuples(st.integers(1, 9), st.integers(1, 9))
 )
 def test_windows_of_all_scales_are_concentric(x, y, image_size, size):
-    """To the pixel where all sides are odd or all even, and within one where odd and even meet."""
+    """Exactly if all sides are odd or all are even, otherwise within one pixel."""
     image_size = (image_size[0] + 1, image_size[1] + 1)
     for scale in (2.0, 3.0):
         windows = window_sizes(size, 3, scale)
-        middles = centres([x, y], image_size, windows)
+        middles = centers([x, y], image_size, windows)
         assert (middles - middles[0]).abs().max() <= 1
         for axis in (0, 1):
             if len({window[axis] % 2 for window in windows}) == 1:
@@ -91,12 +91,12 @@ def test_windows_of_all_scales_are_concentric(x, y, image_size, size):
     ],
 )
 def test_each_window_is_the_floor_of_the_last_one_times_scale(scale, expected):
-    """Rounded down at every step: 7 * 1.5^2 is 15.75, but floor(floor(7 * 1.5) * 1.5) is 15."""
+    """Rounds down at every step: 7 * 1.5^2 is 15.75, but floor(floor(7 * 1.5) * 1.5) is 15."""
     assert list(window_sizes((7, 5), 4, scale)) == expected
 
 
 @given(batch=st.lists(st.integers(1, 3), min_size=0, max_size=3), seed=st.integers(0, 9))
-def test_any_leading_dimensions_mean_one_location_each(batch, seed):
+def test_leading_dimensions_are_batch_dimensions(batch, seed):
     location = torch.rand(*batch, 2, generator=torch.Generator().manual_seed(seed)) * 2 - 1
     windows = ((3, 4), (6, 8))
     together = window_origin(location, (20, 30), windows)
@@ -104,10 +104,10 @@ def test_any_leading_dimensions_mean_one_location_each(batch, seed):
     assert_equal(together, torch.stack(alone).view(*batch, 2, 2))
 
 
-def test_reach_is_that_many_pixels_from_the_middle():
+def test_reach_is_unit_pixels_from_the_center():
     """The script's 13 on 28 pixels and 26 on 60."""
     assert reach(13, (28, 28)) == pytest.approx((0.9286, 0.9286), abs=1e-4)
     assert reach(26, (60, 60)) == pytest.approx((0.8667, 0.8667), abs=1e-4)
     x, y = reach(10, (41, 81))  # the first and last pixel of these are 40 and 80 pixels apart
-    moved = centres([x, -y], (41, 81), ((1, 1),)) - centres([0, 0], (41, 81), ((1, 1),))
+    moved = centers([x, -y], (41, 81), ((1, 1),)) - centers([0, 0], (41, 81), ((1, 1),))
     assert (moved - torch.tensor([[10, -10]])).abs().max() <= 1

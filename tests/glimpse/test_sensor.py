@@ -1,4 +1,4 @@
-"""The sensor: exactly the reference, batched, with a gradient to the image alone."""
+"""The sensor equals the reference, for batches, and has a gradient to the image only."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ SCALES = (1, 1.5, 2, 2.5, 3)
 
 
 def locations(count: int, seed: int) -> Tensor:
-    """Multiples of 1/16 from -1.25 to 1.25, the corners among them: exact in the arithmetic, and beyond the image."""
+    """Multiples of 1/16 from -1.25 to 1.25: exact in floating point, with corners and locations beyond the image."""
     return torch.randint(-20, 21, (count, 2), generator=torch.Generator().manual_seed(seed)) / 16
 
 
@@ -37,7 +37,7 @@ CASES = st.tuples(
 
 
 def made(case) -> tuple[Tensor, Tensor, SpatialGlimpse]:
-    """The uint8 images of a case, its locations, and its sensor."""
+    """Byte images, locations and sensor of a case."""
     images, rollouts, channels, height, width, size, depth, scale = case
     image = pixels(images, channels, height, width, seed=height)
     return image, locations(images * rollouts, seed=width), SpatialGlimpse(size, depth, scale)
@@ -50,7 +50,7 @@ def slow(image: Tensor, location: Tensor, sensor: SpatialGlimpse) -> Tensor:
 @given(CASES)
 @settings(max_examples=150)
 def test_equals_the_slow_form(case):
-    """Bit by bit where sums are exact (whole numbers, pooled); else to about the last digit of 255 (of 1 for uint8)."""
+    """To the bit if sums are exact (pooled integers), otherwise within about the last digit of 255 (of 1 for uint8)."""
     image, location, sensor = made(case)
     for pictures in (image, image.float(), image.double()):
         actual, expected = sensor(pictures, location), slow(pictures, location, sensor)
@@ -80,7 +80,7 @@ def test_bytes_are_read_as_fractions_of_255(case):
 
 
 def test_the_canonical_example():
-    """A 3 x 512 x 512 image is seen through 9 x 64 x 64 numbers, 6/128 = about 5 % of them."""
+    """A 3 x 512 x 512 image is read as 9 x 64 x 64 numbers, 6/128 or about 5 % of its pixels."""
     image = pixels(3, 512, 512).float()
     glimpse = SpatialGlimpse(64, 3, 2)(image, torch.zeros(2))
     assert glimpse.shape == (9, 64, 64)
@@ -122,8 +122,8 @@ def test_bug_18_scale_changes_what_the_coarse_patches_see():
 
 @given(CASES)
 @settings(max_examples=30)
-def test_a_batch_is_its_images_one_by_one_rollout_by_rollout(case):
-    """Location i looks at image i mod B, whether alone or in the batch."""
+def test_location_i_reads_image_i_modulo_the_batch(case):
+    """Location i looks at image i mod B, as it does alone."""
     image, location, sensor = made(case)
     together = sensor(image, location)
     alone = [sensor(image[i % len(image)], place) for i, place in enumerate(location)]
@@ -133,7 +133,7 @@ def test_a_batch_is_its_images_one_by_one_rollout_by_rollout(case):
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("size", [1, 2, 3, (5, 2), 40])
-def test_bug_09_odd_sizes_a_batch_of_one_any_scale_and_the_very_corners(size, scale):
+def test_bug_09_odd_sizes_batches_of_one_any_scale_and_corners(size, scale):
     sensor = SpatialGlimpse(size, 3, scale)
     corners = torch.tensor([[1.0, 1.0], [-1.0, 1.0], [1.0, -1.0], [-1.0, -1.0]])
     for image in (pixels(1, 2, 9, 14) | 1, pixels(1, 1, 1, 1) | 1):
@@ -144,7 +144,7 @@ def test_bug_09_odd_sizes_a_batch_of_one_any_scale_and_the_very_corners(size, sc
 
 
 @pytest.mark.parametrize("scale", [2, 1.5])
-def test_bug_10_a_larger_batch_is_no_more_operations(scale):
+def test_bug_10_a_larger_batch_takes_the_same_operations(scale):
     sensor = SpatialGlimpse(4, 3, scale)
     batches = [(pixels(b, 1, 20, 20), locations(b, seed=b)) for b in (2, 2, 16)]  # the first fills the caches
     _, small, large = (len(operations(lambda batch=batch: sensor(*batch))) for batch in batches)
@@ -152,8 +152,8 @@ def test_bug_10_a_larger_batch_is_no_more_operations(scale):
 
 
 @pytest.mark.parametrize("scale", SCALES)
-def test_the_gradient_to_the_image_is_the_true_one(scale):
-    """Two locations a picture, some of the window outside: gradients of one pixel add up."""
+def test_the_gradient_to_the_image_is_correct(scale):
+    """With two locations per image and windows partly outside, gradients of a pixel add up."""
     image = torch.rand(2, 2, 6, 5, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
     sensor, location = SpatialGlimpse((3, 2), 3, scale), locations(4, seed=3).double()
     assert torch.autograd.gradcheck(lambda image: sensor(image, location), (image,), fast_mode=True)
@@ -163,7 +163,7 @@ def test_the_gradient_to_the_image_is_the_true_one(scale):
 
 
 @pytest.mark.parametrize("scale", [2, 1.5])
-def test_the_gradient_to_the_location_is_none_at_all(scale):
+def test_there_is_no_gradient_to_the_location(scale):
     location = locations(2, seed=1).requires_grad_()
     sensor = SpatialGlimpse(3, 2, scale)
     assert not sensor(pixels(2, 1, 9, 9), location).requires_grad
@@ -176,7 +176,7 @@ def test_the_gradient_to_the_location_is_none_at_all(scale):
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float32])
 @pytest.mark.parametrize("scale", [1, 2, 1.5])
 def test_never_waits_for_the_device(scale, dtype):
-    """Neither by an operation that reads values, nor by any other that a tensor without values refuses."""
+    """No operation reads values, and none fails on a tensor without values."""
     sensor, image, location = SpatialGlimpse(4, 3, scale), pixels(4, 1, 20, 30).to(dtype), locations(4, seed=1)
     sensor(image, location)
     assert_no_host_sync(lambda: sensor(image, location))
@@ -186,8 +186,8 @@ def test_never_waits_for_the_device(scale, dtype):
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 1e30])
 @pytest.mark.parametrize("scale", [2, 1.5])
-def test_a_location_that_is_no_number_does_not_crash(scale, value):
-    """A run that diverges ends in its own words, not in the sensor's; the other images are seen as before."""
+def test_a_nonfinite_location_does_not_crash(scale, value):
+    """A diverged run reports its own error, and other images are read as before."""
     image, location = pixels(2, 1, 9, 9), torch.tensor([[0.0, value], [0.5, 0.5]])
     sensor = SpatialGlimpse(3, 3, scale)
     glimpse = sensor(image, location)
@@ -199,6 +199,19 @@ def test_a_location_that_is_no_number_does_not_crash(scale, value):
 @pytest.mark.parametrize("scale", [2, 1.5])
 def test_a_floating_point_image_keeps_its_type(scale, dtype):
     assert SpatialGlimpse(4, 2, scale)(torch.rand(1, 1, 9, 9).to(dtype), torch.zeros(1, 2)).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int32, torch.int64, torch.uint16, torch.complex64])
+@pytest.mark.parametrize("single", [True, False])
+def test_types_without_a_known_range_are_refused(single, dtype):
+    image, location = torch.zeros(1, 1, 9, 9, dtype=dtype), torch.zeros(1, 2)
+    with pytest.raises(ValueError, match=rf"`image` should be uint8 .*, or floating point .* Found {dtype}"):
+        SpatialGlimpse(3)(*((image[0], location[0]) if single else (image, location)))
+
+
+def test_a_mask_is_black_and_white():
+    mask, location = pixels(2, 1, 9, 9) > 127, locations(2, seed=1)
+    assert_equal(SpatialGlimpse(3, 2)(mask, location), SpatialGlimpse(3, 2)(mask.float(), location))
 
 
 @pytest.mark.parametrize(
@@ -237,15 +250,13 @@ def test_print_shows_the_sizes():
     assert repr(SpatialGlimpse(8, 2, 1.5)) == "SpatialGlimpse(size=(8, 8), depth=2, scale=1.5)"
 
 
-def test_a_location_that_is_no_number_is_read_within_the_image():
+def test_a_nan_location_reads_within_the_image():
     image = torch.randint(0, 256, (2, 1, 28, 28), dtype=torch.uint8)
     nowhere, sensor = torch.full((2, 2), torch.nan), SpatialGlimpse(8, depth=2)
-    prepared = sensor.prepare(image, 7)
-    assert prepared is not image
-    assert torch.equal(sensor(image, nowhere), sensor(image, -torch.ones(2, 2)))
-    assert torch.equal(sensor(prepared, nowhere), sensor(image, nowhere))
+    for pixels in (image, image / 255, image.double()):
+        assert torch.equal(sensor(pixels, nowhere), sensor(pixels, -torch.ones(2, 2)))
 
 
-def test_windows_beyond_any_image_are_refused():
+def test_windows_above_the_maximum_are_refused():
     with pytest.raises(ValueError, match=r"should keep windows within 65536 pixels. Found a window of 4398046511104"):
         SpatialGlimpse(8, depth=40)

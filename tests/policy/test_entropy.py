@@ -21,7 +21,7 @@ def entropy(p: Tensor) -> Tensor:
 
 
 def bonus(p: Tensor, **options: float) -> Tensor:
-    """What the backward pass adds to a gradient from above."""
+    """Term that the backward pass adds to the gradient."""
     p = p.clone().requires_grad_()
     above = torch.arange(p.numel()).view_as(p).double()
     (CategoricalEntropy(**options)(p) * above).sum().backward()
@@ -30,7 +30,7 @@ def bonus(p: Tensor, **options: float) -> Tensor:
 
 @given(batch=st.integers(1, 6), classes=st.integers(2, 5), seed=st.integers(0, 99), scale=st.floats(0.1, 3))
 def test_the_bonus_is_the_gradient_of_minus_scale_times_entropy(batch, classes, seed, scale):
-    """Against autograd; the 1e-6 that keeps log(0) away moves it by some 1e-5."""
+    """Compared with autograd; the 1e-6 against log(0) changes it by about 1e-5."""
     p = probabilities(batch, classes, seed).requires_grad_()
     (expected,) = torch.autograd.grad(-scale * entropy(p), p)
     torch.testing.assert_close(bonus(p.detach(), scale=scale), expected, rtol=0, atol=1e-4)
@@ -42,7 +42,7 @@ def test_forward_is_the_identity(batch, classes, seed):
     assert_equal(CategoricalEntropy(scale=5.0)(p), p)
 
 
-def test_min_entropy_is_where_the_bonus_ends():
+def test_there_is_no_bonus_above_min_entropy():
     p = probabilities(4, 3)
     h = entropy(p).item()
     assert_equal(bonus(p, min_entropy=h + 0.01), bonus(p))
@@ -60,7 +60,7 @@ def test_a_probability_of_zero_gives_a_finite_gradient():
     assert bonus(torch.tensor([[1.0, 0.0]], dtype=torch.float64)).isfinite().all()
 
 
-def test_what_is_no_batch_of_distributions_is_refused():
+def test_inputs_of_another_shape_are_refused():
     for shape in ((3,), (2, 2, 3)):
         with pytest.raises(ValueError, match=r"`probabilities` should be \(batch, classes\). Found \("):
             CategoricalEntropy()(torch.ones(shape))

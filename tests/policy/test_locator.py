@@ -1,4 +1,4 @@
-"""The locator: which gradients flow, and where its numbers point."""
+"""The locator: its gradients, and the meaning of its numbers."""
 
 import math
 
@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from asserts import assert_equal
 from foveate import Locator, ReinforceNormal
-from foveate.policy.locator import Given, Uniform
 
 
 def hidden(batch: int = 6, size: int = 5, seed: int = 0) -> Tensor:
@@ -23,8 +22,8 @@ def normal_log_prob(mean: Tensor, value: Tensor, std: float) -> Tensor:
     return (-(((value - mean) / std) ** 2) / 2 - math.log(std * math.sqrt(2 * math.pi))).sum(1)
 
 
-def test_bug_03_log_probability_is_that_of_the_raw_sample():
-    """With a std of 5 nearly every draw lies beyond the bounds, so that clamped ones would score otherwise."""
+def test_bug_03_the_raw_sample_is_scored_not_the_bounded_one():
+    """With a std of 5 nearly all draws are clamped, so that scores of clamped draws would differ."""
     locator, state = Locator(5, ReinforceNormal(5.0), reach=0.5), hidden()
     location, log_prob = locator(state, seeded())
     raw = locator.unit.sample(locator.mean(state), seeded())
@@ -34,27 +33,27 @@ def test_bug_03_log_probability_is_that_of_the_raw_sample():
     assert not torch.allclose(log_prob, normal_log_prob(locator.mean(state), location / 0.5, 5.0))
 
 
-def test_bug_01_the_location_carries_no_gradient():
+def test_bug_01_the_location_has_no_gradient():
     location, log_prob = Locator(5, ReinforceNormal(0.2))(hidden().requires_grad_())
     assert not location.requires_grad
     assert log_prob.requires_grad
 
 
 def test_bug_02_the_mean_learns():
-    """The gradient of log p to the mean is (x - u) / s^2, and goes on into the last layer."""
+    """The gradient of log p to the mean is (x - u) / s^2, and reaches the last layer."""
     locator, state = Locator(5, ReinforceNormal(0.2)), hidden()
     _, log_prob = locator(state, seeded())
     raw = locator.unit.sample(locator.mean(state), seeded())
     last = locator.mean[0]
     assert isinstance(last, nn.Linear)
     log_prob.sum().backward()
-    inside = (last(state).abs() < 1).float()  # Hardtanh stops what is beyond
+    inside = (last(state).abs() < 1).float()  # Hardtanh has no gradient beyond
     torch.testing.assert_close(last.bias.grad, ((raw - locator.mean(state)) / 0.04 * inside).sum(0))
 
 
 @pytest.mark.parametrize("choice", [True, False])
 @pytest.mark.parametrize("width", [0, 7])
-def test_policy_gradient_into_core_is_a_switch(choice, width):
+def test_policy_gradient_into_core_can_be_turned_off(choice, width):
     locator = Locator(5, ReinforceNormal(0.2), width=width, policy_gradient_into_core=choice)
     state = hidden().requires_grad_()
     locator(state)[1].sum().backward()
@@ -62,7 +61,7 @@ def test_policy_gradient_into_core_is_a_switch(choice, width):
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in locator.parameters())
 
 
-def test_policy_gradient_flows_into_the_core_unless_told_otherwise():
+def test_policy_gradient_into_core_is_on_by_default():
     state = hidden().requires_grad_()
     Locator(5, ReinforceNormal(0.2))(state)[1].sum().backward()
     assert state.grad is not None
@@ -70,7 +69,7 @@ def test_policy_gradient_flows_into_the_core_unless_told_otherwise():
 
 
 def test_bug_08_reach_is_x_then_y():
-    """On a wide image the same pixels are a smaller part of x."""
+    """In a wide image the same number of pixels is a smaller x."""
     locator = Locator(5, ReinforceNormal(100.0), reach=(0.25, 0.75))
     location, _ = locator(hidden(200), seeded())
     assert location.abs().amax(0).tolist() == [0.25, 0.75]
@@ -78,8 +77,8 @@ def test_bug_08_reach_is_x_then_y():
     torch.testing.assert_close(one.abs().amax(0), torch.tensor([0.6, 0.6]))
 
 
-def test_bug_11_the_units_std_is_the_spread_of_the_locations():
-    """Around a mean of 0 they spread by 0.22 * reach: 20,000 draws are within 2 % of it."""
+def test_bug_11_std_is_the_standard_deviation_of_the_locations():
+    """Around a mean of 0 it is 0.22 * reach, within 2 % over 20,000 draws."""
     locator = Locator(5, ReinforceNormal(0.22), reach=(1.0, 0.5))
     locator.mean[0] = nn.Linear(5, 2, bias=False)
     location, _ = locator(torch.zeros(20_000, 5), seeded())
@@ -107,7 +106,7 @@ def test_evaluation_looks_at_the_mean():
     assert not torch.equal(locator(state)[0], (locator.mean(state) * 0.5).detach())
 
 
-def test_the_generator_alone_decides():
+def test_draws_depend_only_on_the_generator():
     locator, state = Locator(5, ReinforceNormal(0.2)), hidden()
     first, again, other = (locator(state, seeded(seed)) for seed in (1, 1, 2))
     assert_equal(first[0], again[0])
@@ -116,7 +115,7 @@ def test_the_generator_alone_decides():
 
 
 def test_densities_are_computed_in_full_precision():
-    """bf16 has 8 bits: at a std of 0.02 its log-probabilities would be off by whole numbers."""
+    """bf16 has 8 bits: with a std of 0.02 its log-probabilities would be wrong by more than 1."""
     locator = Locator(5, ReinforceNormal(0.02))
     locator.mean.bfloat16()
     location, log_prob = locator(hidden().bfloat16(), seeded())
@@ -126,21 +125,16 @@ def test_densities_are_computed_in_full_precision():
     assert location.shape == (6, 2)
 
 
-def test_given_looks_where_it_is_told_once_or_for_every_rollout():
-    """Rollout by rollout: entry i is at the location of image i mod B."""
-    assert Given(torch.tensor([0.5, -0.5]))(hidden(3))[0].tolist() == [[0.5, -0.5]] * 3
-    each = torch.tensor([[0.1, 0.2], [0.3, 0.4]])
-    location, log_prob = Given(each)(hidden(6))
-    assert_equal(location, each.repeat(3, 1))
-    assert_equal(log_prob, torch.zeros(6))
+@pytest.mark.parametrize("training", [True, False])
+def test_sample_chooses_between_draw_and_mean_in_any_mode(training):
+    locator = Locator(5, ReinforceNormal(0.2, stochastic=True), reach=0.5).train(training)
+    mean, drawn = locator(hidden(), seeded(), False)[0], locator(hidden(), seeded(), True)[0]
+    assert_equal(mean, locator.mean(hidden()) * 0.5)
+    assert_equal(drawn, locator(hidden(), seeded())[0])
+    assert not torch.equal(mean, drawn)
 
 
-def test_uniform_looks_anywhere_within_reach():
-    location, log_prob = Uniform(torch.tensor([0.25, 1.0]))(hidden(20_000), seeded())
-    assert location.amin(0).tolist() == pytest.approx([-0.25, -1], abs=1e-3)
-    assert location.amax(0).tolist() == pytest.approx([0.25, 1], abs=1e-3)
-    # A uniform law on [-1, 1] has the variance 1 / 3.
-    assert (location / torch.tensor([0.25, 1.0])).var(0).tolist() == pytest.approx([1 / 3, 1 / 3], rel=0.03)
-    assert_equal(log_prob, torch.zeros(20_000))
-    assert_equal(Uniform()(hidden(), seeded(1))[0], Uniform()(hidden(), seeded(1))[0])
-    assert not torch.equal(Uniform()(hidden(), seeded(1))[0], Uniform()(hidden(), seeded(2))[0])
+def test_the_state_holds_reach_and_std():
+    state = Locator(5, ReinforceNormal(0.2), reach=(0.5, 0.75)).state_dict()
+    assert_equal(state["reach"], torch.tensor([0.5, 0.75]))
+    assert_equal(state["unit.fixed_std"], torch.tensor(0.2))

@@ -1,4 +1,4 @@
-"""REINFORCE units: the score of every one by formula, torch.distributions as oracle, and what draws when."""
+"""REINFORCE units: scores by formula, torch.distributions as the oracle, and when they sample."""
 
 import copy
 import math
@@ -14,13 +14,13 @@ from torch import Tensor, distributions, nn
 
 from asserts import assert_equal, gradient
 from foveate import ReinforceBernoulli, ReinforceCategorical, ReinforceGamma, ReinforceNormal
-from foveate.policy.units import ReinforceUnit, stochastic, units
+from foveate.policy.units import ReinforceUnit, units
 
 STD = torch.tensor([0.2, 0.7, 1.5])
 
 
 class Case(NamedTuple):
-    """A unit, the parameters to give it as a function of one number, and the same distribution by torch."""
+    """A unit, its parameters as a function of one number, and the same distribution from torch."""
 
     unit: Callable[[], ReinforceUnit]
     parameters: Callable[[Tensor], Any]
@@ -72,7 +72,7 @@ def score(unit: ReinforceUnit, parameters: tuple[Tensor, ...], value: Tensor) ->
 
 
 @given(seed=st.integers(0, 99), batch=st.integers(1, 4), width=st.integers(1, 5))
-def test_the_score_of_normal_is_its_formula(seed, batch, width):
+def test_the_score_of_normal_equals_its_formula(seed, batch, width):
     u, x, s = numbers(batch, width, seed=seed), numbers(batch, width, seed=seed + 100), positive(numbers(width))
     (du,) = score(ReinforceNormal(s), (u,), x)
     torch.testing.assert_close(du, (x - u) / s**2)
@@ -82,8 +82,8 @@ def test_the_score_of_normal_is_its_formula(seed, batch, width):
 
 
 @pytest.mark.parametrize("start", [0.7, STD])
-def test_the_score_of_a_learned_std_is_its_formula(start):
-    """The parameter is log s, so ds / d log s = s besides; every draw of the batch adds to it."""
+def test_the_score_of_a_learned_std_equals_its_formula(start):
+    """The parameter is log s, hence a factor ds / d log s = s; all draws of the batch are summed."""
     unit, u, x = ReinforceNormal(start, learn_std=True), numbers(4, 3), numbers(4, 3, seed=1)
     unit.log_prob(u, x).sum().backward()
     (parameter,) = unit.parameters()
@@ -93,7 +93,7 @@ def test_the_score_of_a_learned_std_is_its_formula(start):
 
 
 @given(seed=st.integers(0, 99))
-def test_the_score_of_bernoulli_is_its_formula(seed):
+def test_the_score_of_bernoulli_equals_its_formula(seed):
     p = torch.sigmoid(numbers(3, 4, seed=seed))
     x = (numbers(3, 4, seed=seed + 100) > 0).float()
     (dp,) = score(ReinforceBernoulli(), (p,), x)
@@ -101,7 +101,7 @@ def test_the_score_of_bernoulli_is_its_formula(seed):
 
 
 @given(seed=st.integers(0, 99), leading=st.lists(st.integers(1, 3), min_size=1, max_size=3))
-def test_the_score_of_categorical_is_its_formula(seed, leading):
+def test_the_score_of_categorical_equals_its_formula(seed, leading):
     p = numbers(*leading, 4, seed=seed).softmax(-1)
     x = nn.functional.one_hot(torch.randint(4, leading, generator=seeded(seed)), 4).float()
     (dp,) = score(ReinforceCategorical(), (p,), x)
@@ -109,7 +109,7 @@ def test_the_score_of_categorical_is_its_formula(seed, leading):
 
 
 @given(seed=st.integers(0, 99))
-def test_the_score_of_gamma_is_its_formula(seed):
+def test_the_score_of_gamma_equals_its_formula(seed):
     k, t, x = (positive(numbers(3, 4, seed=seed + i)) for i in (0, 100, 200))
     dk, dt = score(ReinforceGamma(), (k, t), x)
     torch.testing.assert_close(dk, x.log() - torch.digamma(k) - t.log())
@@ -120,7 +120,7 @@ def test_the_score_of_gamma_is_its_formula(seed):
 
 @every_unit
 @pytest.mark.parametrize("shape", [(5, 3), (1, 3), (2, 4, 3)])
-def test_log_prob_is_that_of_torch_summed_over_all_but_the_batch(case, shape):
+def test_log_prob_equals_torch_distributions_summed_over_all_but_the_batch(case, shape):
     unit, parameters = case.unit(), case.parameters(numbers(*shape))
     value = unit.sample(parameters, seeded())
     expected = oracle(case, parameters).log_prob(value).view(shape[0], -1).sum(1)
@@ -128,8 +128,8 @@ def test_log_prob_is_that_of_torch_summed_over_all_but_the_batch(case, shape):
 
 
 @every_unit
-def test_draws_have_the_mean_and_the_variance_of_torch(case):
-    """20,000 draws: the mean to 5 standard errors, the variance to 10 %; so a variance is no std (bug 11)."""
+def test_draws_have_the_mean_and_variance_of_torch_distributions(case):
+    """Over 20,000 draws: the mean within 5 standard errors, the variance within 10 % (bug 11)."""
     n, parameters = 20_000, case.parameters(numbers(1, 3).double())
     several = parameters if isinstance(parameters, tuple) else (parameters,)
     many = [parameter.expand(n, 3) for parameter in several]
@@ -142,7 +142,7 @@ def test_draws_have_the_mean_and_the_variance_of_torch(case):
 
 @pytest.mark.parametrize("std", [0.22, 3.0])
 def test_bug_11_std_is_the_standard_deviation_not_the_variance(std):
-    """In the draw and in the density alike. 20,000 draws are within 2 % of it."""
+    """In the draws, within 2 % over 20,000, and in the density."""
     unit = ReinforceNormal(std)
     assert unit.sample(torch.zeros(20_000, 1), seeded()).std().item() == pytest.approx(std, rel=0.02)
     at_mean = unit.log_prob(torch.zeros(1, 1), torch.zeros(1, 1)).item()
@@ -156,7 +156,7 @@ def test_evaluation_gives_the_mean(case):
 
 
 @every_unit
-def test_draws_in_training_and_where_stochastic_and_nowhere_else(case):
+def test_units_sample_in_training_or_if_stochastic(case):
     unit, parameters = case.unit(), case.parameters(numbers(50, 3))
     drawn = unit.sample(parameters, seeded())
     assert not torch.equal(drawn, unit.mode(parameters))
@@ -183,30 +183,27 @@ def test_bug_18_stochastic_is_passed_on(made):
         assert torch.equal(unit(probabilities, seeded()), unit.mode(probabilities)) is not choice
 
 
-def test_the_stochastic_block_reaches_every_unit_and_ends():
-    net = nn.Sequential(ReinforceBernoulli(), nn.Sequential(ReinforceNormal(1.0, stochastic=True))).eval()
-    before = [unit.stochastic for unit in units(net)]
-    assert before == [False, True]
-    for choice in (True, False):
-        with stochastic(net, choice):
-            assert [unit.stochastic for unit in units(net)] == [choice, choice]
-        assert [unit.stochastic for unit in units(net)] == before
-    with stochastic(net):
-        assert all(unit.stochastic for unit in units(net))
-    with pytest.raises(KeyError), stochastic(net):
-        raise KeyError
-    assert [unit.stochastic for unit in units(net)] == before
+@every_unit
+@pytest.mark.parametrize("training", [True, False])
+def test_the_sample_argument_overrides_every_mode(case, training):
+    """The unit itself does not change."""
+    unit, parameters = case.unit().train(training), case.parameters(numbers(50, 3))
+    for stochastic in (True, False):
+        unit.stochastic = stochastic
+        assert_equal(unit(parameters, seeded(), True), unit.sample(parameters, seeded()))
+        assert_equal(unit(parameters, seeded(), False), unit.mode(parameters))
+        assert (unit.training, unit.stochastic) == (training, stochastic)
 
 
-def test_units_are_found_wherever_nested_each_once():
+def test_nested_units_are_found_once_each():
     shared, other = ReinforceBernoulli(), ReinforceNormal(1.0)
     holder = nn.ModuleDict({"a": nn.Sequential(nn.Linear(2, 2), shared), "b": nn.ModuleList([nn.Sequential(other)])})
     assert list(units(nn.Sequential(holder, shared))) == [shared, other]
 
 
 @every_unit
-def test_the_generator_alone_decides(case):
-    """The same seed gives the same draw, another seed another, and torch's own generator is left alone."""
+def test_draws_depend_only_on_the_generator(case):
+    """Equal seeds give equal draws, and torch's global generator is not used."""
     unit, parameters, state = case.unit(), case.parameters(numbers(50, 3)), torch.get_rng_state()
     first, again, other = (unit(parameters, seeded(seed)) for seed in (1, 1, 2))
     assert_equal(first, again)
@@ -215,7 +212,7 @@ def test_the_generator_alone_decides(case):
 
 
 @every_unit
-def test_without_a_generator_torch_manual_seed_decides(case):
+def test_without_a_generator_draws_depend_on_torch_manual_seed(case):
     unit, parameters = case.unit(), case.parameters(numbers(50, 3))
     drawn = []
     for _ in range(2):
@@ -226,8 +223,8 @@ def test_without_a_generator_torch_manual_seed_decides(case):
 
 @every_unit
 @pytest.mark.parametrize("training", [True, False])
-def test_bug_01_whatever_gradient_arrives_from_above_is_ignored(case, training):
-    """What the unit gives is a constant: the gradient of (constant * x) is the constant."""
+def test_bug_01_gradients_to_the_output_are_ignored(case, training):
+    """The output is a constant c: the gradient of c * x is c."""
     x = numbers(5, 3).requires_grad_()
     unit, parameters = case.unit().train(training), case.parameters(x)
     drawn = unit(parameters, seeded())
@@ -236,7 +233,7 @@ def test_bug_01_whatever_gradient_arrives_from_above_is_ignored(case, training):
     assert_equal(gradient(x), drawn)
 
 
-def test_bug_01_nor_does_a_unit_of_ones_own_leak_that_forgets_to_detach():
+def test_bug_01_a_custom_unit_that_does_not_detach_leaks_nothing():
     class Leaky(ReinforceNormal):
         def sample(self, parameters, generator=None):
             return parameters + 1
@@ -245,7 +242,7 @@ def test_bug_01_nor_does_a_unit_of_ones_own_leak_that_forgets_to_detach():
 
 
 @every_unit
-def test_bug_02_the_parameters_learn_from_the_score(case):
+def test_bug_02_the_score_trains_the_parameters(case):
     x = numbers(5, 3).requires_grad_()
     unit, parameters = case.unit(), case.parameters(x)
     unit.log_prob(parameters, unit(parameters)).sum().backward()
@@ -281,8 +278,8 @@ def test_nests_in_a_sequential_and_keeps_the_type(case):
 
 
 @every_unit
-def test_copies_and_pickles_in_the_middle_of_a_pass(case):
-    """With draws at hand too, which stay behind: a graph can be neither copied nor written."""
+def test_units_can_be_copied_and_pickled_after_a_forward_pass(case):
+    """Recorded draws are left out, since a graph can be neither copied nor pickled."""
     unit, parameters = case.unit(), case.parameters(numbers(4, 3).requires_grad_())
     for draws, left in ((None, None), ([], [])):
         unit.draws = draws
@@ -294,10 +291,13 @@ def test_copies_and_pickles_in_the_middle_of_a_pass(case):
     assert len(unit.draws) == 1
 
 
-def test_a_fixed_std_is_no_parameter_and_no_part_of_the_state():
-    fixed, learned = ReinforceNormal(STD), ReinforceNormal(STD, learn_std=True)
+def test_a_fixed_std_is_part_of_the_state_but_no_parameter():
+    """It is a copy: the tensor given to the unit may change."""
+    std = STD.clone()
+    fixed, learned = ReinforceNormal(std), ReinforceNormal(std, learn_std=True)
+    std.zero_()
     assert not list(fixed.parameters())
-    assert not fixed.state_dict()
+    assert_equal(fixed.state_dict()["fixed_std"], STD)
     assert list(learned.state_dict()) == ["log_std"]
 
 
@@ -308,7 +308,7 @@ def test_a_fixed_std_is_no_parameter_and_no_part_of_the_state():
         (lambda: ReinforceNormal(-1.0), "`std` should be above 0. Found `std = -1.0`."),
         (lambda: ReinforceNormal(torch.tensor([1.0, 0.0])), "`std` should be above 0."),
         (lambda: ReinforceNormal(float("nan")), "`std` should be above 0. Found `std = nan`."),
-        (lambda: ReinforceNormal(None, learn_std=True), "where `learn_std` is set. Found `std = None`."),
+        (lambda: ReinforceNormal(None, learn_std=True), "if `learn_std` is set. Found `std = None`."),
         (lambda: ReinforceGamma(0.0), "`scale` should be above 0. Found `scale = 0.0`."),
         (lambda: ReinforceGamma(float("nan")), "`scale` should be above 0. Found `scale = nan`."),
     ],

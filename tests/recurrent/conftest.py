@@ -1,4 +1,4 @@
-"""Every test here draws the same numbers, whichever run before it."""
+"""All tests here draw the same numbers in any order."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Cores: torch's own cells are the oracles."""
+"""Cores equal the cells of torch."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ from torch import nn
 from foveate import GRUCore, LSTMCore, RectifiedCore
 
 
-def test_rectified_core_is_the_rnn_cell_whose_input_weight_is_the_identity():
+def test_rectified_core_equals_an_rnn_cell_with_an_identity_input_weight():
     core, cell = RectifiedCore(5), nn.RNNCell(5, 5, nonlinearity="relu")
     with torch.no_grad():
         cell.weight_ih.copy_(torch.eye(5))
@@ -18,13 +18,13 @@ def test_rectified_core_is_the_rnn_cell_whose_input_weight_is_the_identity():
     torch.testing.assert_close(core(feature, (hidden,))[0], cell(feature, hidden))
 
 
-def test_rectified_core_applies_the_activation_it_is_given():
+def test_rectified_core_applies_the_given_activation():
     core = RectifiedCore(5, nn.Tanh)
     feature, hidden = torch.randn(4, 5), torch.randn(4, 5)
     torch.testing.assert_close(core(feature, (hidden,))[0], torch.tanh(feature + core.recurrent(hidden)))
 
 
-def test_lstm_core_is_the_lstm_layer_step_by_step():
+def test_lstm_core_equals_the_lstm_layer():
     core, layer = LSTMCore(3, 5), nn.LSTM(3, 5)
     layer.load_state_dict({f"{name}_l0": value for name, value in core.cell.state_dict().items()})
     features, state, hiddens = torch.randn(6, 4, 3), core.start(4), []
@@ -36,7 +36,7 @@ def test_lstm_core_is_the_lstm_layer_step_by_step():
     torch.testing.assert_close(state[1], cell[0])
 
 
-def test_gru_core_is_the_gru_layer_step_by_step():
+def test_gru_core_equals_the_gru_layer():
     core, layer = GRUCore(3, 5), nn.GRU(3, 5)
     layer.load_state_dict({f"{name}_l0": value for name, value in core.cell.state_dict().items()})
     features, state, hiddens = torch.randn(6, 4, 3), core.start(4), []
@@ -47,7 +47,7 @@ def test_gru_core_is_the_gru_layer_step_by_step():
 
 
 @pytest.mark.parametrize(("core", "states"), [(RectifiedCore(5), 1), (LSTMCore(3, 5), 2), (GRUCore(3, 5), 1)])
-def test_every_core_starts_from_zeros_of_its_own_type(core, states: int):
+def test_every_core_starts_from_zeros_of_its_type(core, states: int):
     state = core.double().start(4)
     assert [tensor.shape for tensor in state] == [(4, 5)] * states
     assert all(tensor.dtype == torch.float64 and not tensor.any() for tensor in state)

@@ -1,4 +1,4 @@
-"""The whole agent's policy gradient is that of its expected reward: by enumeration, and by sampling."""
+"""The policy gradient of a whole model equals the gradient of its expected reward."""
 
 from itertools import product
 from typing import Any
@@ -18,7 +18,7 @@ from foveate import (
     ReinforceNormal,
     SpatialGlimpse,
 )
-from foveate.recurrent.heads import ValueBaseline
+from foveate.recurrent.baselines import ValueBaseline
 from recurrent.tiny import CLASSES, agent, gradients
 
 PLACES = torch.tensor([[-1.0, -1.0], [0.0, 0.5], [1.0, 0.0]], dtype=torch.float64)
@@ -26,7 +26,7 @@ HIDDEN = 4
 
 
 class Scripted(ReinforceCategorical):
-    """A categorical unit whose draws are told beforehand."""
+    """A categorical unit with given draws."""
 
     script: tuple[int, ...] = ()
 
@@ -37,21 +37,21 @@ class Scripted(ReinforceCategorical):
 
 
 class Choice(nn.Module):
-    """A locator that chooses among three places."""
+    """A locator with three possible locations."""
 
     def __init__(self, into_core: bool) -> None:
         super().__init__()
         self.chances = nn.Sequential(nn.Linear(HIDDEN, len(PLACES)), nn.Softmax(-1))
         self.unit, self.into_core = Scripted(), into_core
 
-    def forward(self, hidden: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, hidden: Tensor, generator: Any = None, sample: bool | None = None) -> tuple[Tensor, Tensor]:
         chances = self.chances(hidden if self.into_core else hidden.detach())
         draw = self.unit(chances)
         return draw @ PLACES, self.unit.log_prob(chances, draw)
 
 
 def chooser(into_core: bool) -> Any:
-    """An agent that sees one pixel at a time, at one of three places."""
+    """A model that reads one pixel at one of three locations."""
     what, where = nn.Flatten(), nn.Identity()
     model = RecurrentAttention(
         GlimpseNetwork(SpatialGlimpse(1, depth=1), what, where, join=nn.Linear(3, HIDDEN)),
@@ -67,7 +67,7 @@ def chooser(into_core: bool) -> Any:
 
 
 def expected_reward(model: Any, image: Tensor, label: Tensor) -> Tensor:
-    """J = sum over the nine scanpaths of p(scanpath) * R, written out: the plain agent, mean over the images."""
+    """J = sum over the nine scanpaths of p(scanpath) * R, as a plain loop, averaged over the images."""
     total = torch.zeros(len(image), dtype=torch.float64)
     chooses, reads = model.locator.chances[0], model.glimpse.join
     for script in product(range(len(PLACES)), repeat=2):
@@ -93,7 +93,7 @@ def slope(model: Any, parameter: Tensor, at: int, image: Tensor, label: Tensor) 
 @pytest.mark.parametrize("into_core", [False, True])
 @pytest.mark.parametrize("seed", range(2))
 def test_policy_gradient_by_enumeration(into_core: bool, seed: int):
-    """The mean gradient of the policy loss over all scanpaths is minus the slope of the expected reward."""
+    """The mean gradient of the policy loss over all scanpaths is minus the gradient of the expected reward."""
     torch.manual_seed(seed)
     model, image = chooser(into_core), torch.rand(4, 1, 5, 5, dtype=torch.float64)
     label = torch.arange(4) % CLASSES
@@ -117,15 +117,15 @@ def test_policy_gradient_by_enumeration(into_core: bool, seed: int):
 
 
 def pixel_chances(mean: Tensor, std: float) -> Tensor:
-    """The probability that a glimpse of one pixel at a clamped normal location reads pixel (y, x) of a 5x5 image."""
+    """Probability that a glimpse of one pixel at a clamped normal location reads pixel (y, x) of a 5x5 image."""
     edges = torch.tensor([-torch.inf, -0.5, 0.0, 0.5, 1.0, torch.inf], dtype=mean.dtype)
     across, down = (Normal(m, std).cdf(edges).diff() for m in mean)
     return (down[:, None] * across).flatten()
 
 
 def test_policy_gradient_by_sampling():
-    """20,000 scanpaths of two normal locations, against the exact sum over the pixels; within five standard errors."""
-    torch.manual_seed(5)  # an agent whose answers depend on where it looks, about as often right as wrong
+    """Over 20,000 scanpaths of two normal locations it is within five standard errors of the exact sum over pixels."""
+    torch.manual_seed(5)  # a model whose predictions depend on the locations, about half of them correct
     std, blind = 0.5, nn.Linear(2, 1, bias=False)
     nn.init.zeros_(blind.weight)
     locator = Locator(6, ReinforceNormal(std), policy_gradient_into_core=False)

@@ -1,4 +1,6 @@
-"""What the loop leaves open: scenes that change as they are looked at, and sensors with a gradient to the location."""
+"""Scenes that change with the hidden state, and sensors with a gradient to the location."""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +11,7 @@ from recurrent.tiny import CLASSES, WIDTH, Drift, PlainGlimpse, Sum, agent, trai
 
 
 class Lamp:
-    """Two images of a lamp that shines as brightly as the agent has seen light so far, and a quarter more."""
+    """Two images whose brightness is the sum of the brightness seen so far, plus 0.25."""
 
     batch_size = 2
 
@@ -35,30 +37,30 @@ class Bump(nn.Module):
 
 
 class Pointer(nn.Module):
-    """A locator that points without drawing and keeps the gradient, as DRAW does."""
+    """A deterministic, differentiable locator, as in DRAW."""
 
     def __init__(self) -> None:
         super().__init__()
         self.mean = nn.Linear(WIDTH, 2)
 
-    def forward(self, hidden: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, hidden: Tensor, generator: Any = None, sample: bool | None = None) -> tuple[Tensor, Tensor]:
         return torch.tanh(self.mean(hidden)), torch.zeros(len(hidden))
 
 
-def test_a_scene_changes_with_what_the_agent_has_in_mind():
+def test_a_scene_changes_with_the_hidden_state():
     lamp = Lamp()
     assert isinstance(lamp, Scene)
     rollout = RecurrentAttention(PlainGlimpse(), Sum(), Drift(), nn.Identity(), num_glimpses=4)(lamp)
-    assert lamp.shown == [0.25, 0.5, 1.0, 2.0]  # each is the sum of those before, plus 0.25
+    assert lamp.shown == [0.25, 0.5, 1.0, 2.0]  # each is the sum of the ones before, plus 0.25
     assert rollout.hiddens[:, 0, 0].tolist() == [0.25, 0.75, 1.75, 3.75]
 
 
-def test_a_scene_is_rolled_out_several_times():
+def test_a_scene_can_have_several_rollouts():
     model = RecurrentAttention(PlainGlimpse(), Sum(), Drift(), nn.Identity(), num_glimpses=4)
     assert model(Lamp(), num_rollouts=3).hiddens[-1, :, 0].tolist() == [3.75] * 6
 
 
-def test_a_scene_that_stands_still_is_a_picture():
+def test_a_static_scene_equals_its_images():
     class Picture:
         batch_size = 3
 
@@ -66,10 +68,10 @@ def test_a_scene_that_stands_still_is_a_picture():
             return image
 
     model, image = agent().eval(), torch.rand(3, 1, 7, 9)
-    assert torch.equal(model(Picture(), start="centre").logits, model(image, start="centre").logits)
+    assert torch.equal(model(Picture(), start="center").logits, model(image, start="center").logits)
 
 
-def test_a_sensor_with_a_gradient_trains_a_locator_that_keeps_it():
+def test_a_differentiable_sensor_trains_a_differentiable_locator():
     join = nn.Sequential(nn.Linear(3, WIDTH), nn.Tanh())
     parts = {
         "glimpse": GlimpseNetwork(Bump(), nn.Flatten(), nn.Identity(), join),
@@ -78,12 +80,12 @@ def test_a_sensor_with_a_gradient_trains_a_locator_that_keeps_it():
     }
     model, image = agent(**parts), torch.rand(4, 1, 5, 6)
     rollout = model(image)
-    loss = nn.functional.cross_entropy(rollout.answer, torch.arange(4) % CLASSES)
+    loss = nn.functional.cross_entropy(rollout.final_logits, torch.arange(4) % CLASSES)
     assert trained(model, loss) == {"glimpse", "core", "locator", "classifier"}
 
 
-def test_that_gradient_comes_through_the_sensor():
-    """With a `where` that says nothing, an image of one grey value is the only thing that the location can change."""
+def test_the_gradient_to_the_location_comes_through_the_sensor():
+    """With a constant `where` and an image of one gray value, the location only changes the sensor's glimpse."""
 
     class Nothing(nn.Module):
         def forward(self, location: Tensor) -> Tensor:
@@ -92,4 +94,4 @@ def test_that_gradient_comes_through_the_sensor():
     join = nn.Sequential(nn.Linear(2, WIDTH), nn.Tanh())
     model = agent(glimpse=GlimpseNetwork(Bump(), nn.Flatten(), Nothing(), join), locator=Pointer(), baseline=None)
     for image, expected in [(torch.ones(1, 1, 5, 6), True), (torch.zeros(1, 1, 5, 6), False)]:
-        assert ("locator" in trained(model, model(image).answer.square().sum())) == expected
+        assert ("locator" in trained(model, model(image).final_logits.square().sum())) == expected

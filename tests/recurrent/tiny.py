@@ -1,4 +1,4 @@
-"""The smallest agents that show a property: a user's own parts, with the loop's interface and nothing more."""
+"""Minimal models and custom parts for tests."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ import torch
 from torch import Tensor, nn
 
 from foveate import GlimpseNetwork, Locator, RecurrentAttention, ReinforceNormal, SpatialGlimpse
+from foveate.recurrent.baselines import ValueBaseline
 from foveate.recurrent.core import RectifiedCore
-from foveate.recurrent.heads import ValueBaseline
 
 WIDTH, CLASSES = 6, 3
 
 
 def agent(*, into_core: bool = False, baseline_into_core: bool = False, **settings) -> Any:
-    """A whole agent of the package's own parts, for images of one channel."""
+    """A model of the package's parts, for images of one channel."""
     sensor = SpatialGlimpse((2, 3), depth=2, scale=2)
     what = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.Tanh())
     where = nn.Sequential(nn.Linear(2, 4), nn.Tanh())
@@ -29,7 +29,7 @@ def agent(*, into_core: bool = False, baseline_into_core: bool = False, **settin
 
 
 class PlainGlimpse(nn.Module):
-    """A user's glimpse network: the mean of the image beside the location."""
+    """A custom glimpse network: the mean of the image and the location."""
 
     def forward(self, image: Tensor, location: Tensor) -> Tensor:
         mean = image.mean((1, 2, 3)).repeat(len(location) // len(image))
@@ -37,7 +37,7 @@ class PlainGlimpse(nn.Module):
 
 
 class Sum(nn.Module):
-    """A user's core, with a second state: the sum of the features so far, and how many they were."""
+    """A custom core with two states: the sum of the features so far, and their number."""
 
     def start(self, batch: int) -> tuple[Tensor, Tensor]:
         return torch.zeros(batch, 3), torch.zeros(batch)
@@ -47,20 +47,20 @@ class Sum(nn.Module):
 
 
 class Drift(nn.Module):
-    """A user's locator, with nothing to draw: it looks a little further right at each glimpse."""
+    """A custom deterministic locator, which moves to the right with each glimpse."""
 
-    def forward(self, hidden: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, hidden: Tensor, generator: Any = None, sample: bool | None = None) -> tuple[Tensor, Tensor]:
         x = hidden[:, 1] + 0.125
         return torch.stack([x, torch.zeros_like(x)], dim=1), torch.zeros(len(hidden))
 
 
 def gradients(module: nn.Module, loss: Tensor) -> dict[str, Tensor]:
-    """The gradient of a loss to every parameter of a module, 0 where there is none."""
+    """Gradient of a loss to every parameter of a module, 0 if there is none."""
     names, parameters = zip(*module.named_parameters(), strict=True)
     found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True, materialize_grads=True)
     return dict(zip(names, found, strict=True))
 
 
 def trained(module: nn.Module, loss: Tensor) -> set[str]:
-    """The parts of a module that a loss trains."""
+    """Parts of a module that a loss trains."""
     return {name.split(".")[0] for name, gradient in gradients(module, loss).items() if gradient.any()}

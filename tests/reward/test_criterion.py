@@ -1,4 +1,4 @@
-"""VRClassReward and BinaryClassReward: a gradient to every unit and the baseline, and to nothing else."""
+"""VRClassReward and BinaryClassReward train every unit and the baseline, and nothing else."""
 
 import copy
 import gc
@@ -34,7 +34,7 @@ def target(batch: int = BATCH) -> Tensor:
 
 
 class EveryUnit(nn.Module):
-    """One unit of each kind, nested differently, each with a parameter of its own; they draw `values`."""
+    """One unit of each kind at different depths, each with its own parameter. Their draws are `values`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,7 +57,7 @@ class EveryUnit(nn.Module):
         return self.last(torch.cat(list(self.values.values()), dim=1))
 
     def scores(self) -> dict[str, Tensor]:
-        """d log p / d parameter of every draw, by the formulas of the reference."""
+        """d log p / d parameter of every draw, by formula."""
         x, u, p, q = self.values, self.mean, self.chance, self.probabilities
         k, t = self.shape, self.scale
         return {
@@ -70,7 +70,7 @@ class EveryUnit(nn.Module):
 
 
 @pytest.mark.parametrize("reward_scale", [1.0, 2.5])
-def test_bug_07_every_nested_unit_gets_minus_advantage_times_score_over_the_batch(reward_scale):
+def test_bug_07_every_nested_unit_has_the_gradient_of_reinforce(reward_scale):
     net, baseline = EveryUnit(), numbers(BATCH, seed=5).requires_grad_()
     criterion = VRClassReward(net, reward_scale)
     prediction = net()
@@ -83,7 +83,7 @@ def test_bug_07_every_nested_unit_gets_minus_advantage_times_score_over_the_batc
     assert net.last.weight.grad is None
 
 
-def test_the_prediction_gets_no_gradient_and_the_baseline_that_of_its_squared_error():
+def test_the_baseline_has_the_gradient_of_its_squared_error_and_the_prediction_none():
     net = nn.Sequential(nn.Linear(3, 4), nn.Sigmoid(), ReinforceBernoulli(), nn.Linear(4, 2))
     criterion, baseline = VRClassReward(net, 2.0), numbers(BATCH, seed=5).requires_grad_()
     prediction = net(numbers(BATCH, 3))
@@ -99,7 +99,7 @@ def test_the_prediction_gets_no_gradient_and_the_baseline_that_of_its_squared_er
 
 
 def test_bug_05_the_policy_loss_does_not_train_the_baseline():
-    """The draws' log-probabilities are far from 0, so a leak of the advantage would show in its gradient."""
+    """Log-probabilities are far from 0, so that a leak of the advantage would change the gradient."""
     net, baseline = EveryUnit(), torch.full((BATCH,), 0.25, requires_grad=True)
     criterion = VRClassReward(net)
     prediction = net()
@@ -108,15 +108,15 @@ def test_bug_05_the_policy_loss_does_not_train_the_baseline():
     torch.testing.assert_close(gradient(baseline), 2 * (0.25 - reward) / BATCH)
 
 
-@pytest.mark.parametrize("shape", [(), (1,), (BATCH,)])
-def test_one_baseline_for_all_or_one_each(shape):
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1), (BATCH,), (BATCH, 1)])
+def test_a_baseline_may_be_one_number_or_one_for_each_sample(shape):
     net, baseline = EveryUnit(), torch.zeros(shape, requires_grad=True)
     criterion = VRClassReward(net)
     prediction = net()
     criterion(prediction, baseline, target()).backward()
     reward = (prediction.argmax(-1) == target()).float()
     expected = -2 * reward / BATCH
-    assert_equal(gradient(baseline), expected if shape == (BATCH,) else expected.sum().view(shape))
+    assert_equal(gradient(baseline), (expected if BATCH in shape else expected.sum()).view(shape))
 
 
 @pytest.mark.parametrize("reward_scale", [1.0, 2.5])
@@ -129,7 +129,7 @@ def test_the_value_of_the_loss_is_minus_the_mean_reward(reward_scale):
 
 
 def test_the_binary_reward_has_the_same_gradient():
-    """Before a sigmoid, whose p (1 - p) is the formula's divisor, the score of a Bernoulli draw is x - p."""
+    """The score of a Bernoulli draw to the input of the sigmoid is x - p."""
     first, unit, last = nn.Linear(3, 4), ReinforceBernoulli(), nn.Linear(4, 1)
     net = nn.Sequential(first, nn.Sigmoid(), unit, last, nn.Sigmoid(), nn.Flatten(0))
     criterion, baseline = BinaryClassReward(net, 3.0), torch.tensor(0.25, requires_grad=True)
@@ -149,7 +149,7 @@ def test_the_binary_reward_has_the_same_gradient():
 
 
 class Dictated(ReinforceBernoulli):
-    """A Bernoulli unit that draws what it is told."""
+    """A Bernoulli unit with given draws."""
 
     value: Tensor
 
@@ -158,9 +158,9 @@ class Dictated(ReinforceBernoulli):
 
 
 def enumerated(net: nn.Sequential, x: Tensor, label: Tensor, baseline: float) -> tuple[list[Tensor], list[Tensor]]:
-    """(Mean of the criterion's gradient over all that the units can draw, d E[-R] / d parameters), for one sample."""
+    """Mean gradient of the criterion over all possible draws, and d E[-R] / d parameters, for one sample."""
     criterion, found = VRClassReward(net), list(units(net))
-    parameters = list(net.parameters())[:-2]  # all but the last layer's
+    parameters = list(net.parameters())[:-2]  # without the last layer
     mean, value = [torch.zeros_like(p) for p in parameters], torch.zeros(())
     widths = [2, 2] if len(found) == 2 else [3]
     for outcome in itertools.product([0.0, 1.0], repeat=sum(widths)):
@@ -177,8 +177,8 @@ def enumerated(net: nn.Sequential, x: Tensor, label: Tensor, baseline: float) ->
 
 @pytest.mark.parametrize("baseline", [0.0, 0.6])
 @pytest.mark.parametrize("layers", [1, 2])
-def test_the_mean_gradient_over_all_draws_is_that_of_the_expected_reward(layers, baseline):
-    """All 2^3 or 2^4 outcomes of a tiny net, whose second layer of units depends on what the first one drew."""
+def test_the_gradient_is_unbiased_by_enumeration(layers, baseline):
+    """Over all 2^3 or 2^4 draws of a tiny network, whose second layer depends on the draws of the first."""
     torch.manual_seed(2)
     if layers == 1:
         net = nn.Sequential(nn.Linear(2, 3), nn.Sigmoid(), Dictated(), nn.Linear(3, 2))
@@ -186,7 +186,7 @@ def test_the_mean_gradient_over_all_draws_is_that_of_the_expected_reward(layers,
         first = nn.Sequential(nn.Linear(2, 2), nn.Sigmoid(), Dictated())
         net = nn.Sequential(first, nn.Linear(2, 2), nn.Sigmoid(), Dictated(), nn.Linear(2, 2))
     net = net.double()
-    with torch.no_grad():  # right where x_1 - 1.5 x_2 (+ 0.8 x_3) + 0.2 > 0, so that every unit matters
+    with torch.no_grad():  # correct if x_1 - 1.5 x_2 (+ 0.8 x_3) + 0.2 > 0
         weight, bias = list(net.parameters())[-2:]
         weight[0], weight[1] = 0, torch.tensor([1, -1.5, 0.8])[: weight.shape[1]]
         bias[:] = torch.tensor([0, 0.2])
@@ -196,14 +196,14 @@ def test_the_mean_gradient_over_all_draws_is_that_of_the_expected_reward(layers,
         torch.testing.assert_close(one, other, rtol=0, atol=1e-12)
 
 
-def test_the_mean_gradient_over_many_draws_is_that_of_the_expected_reward():
-    """200,000 draws at once: to 0.012, which is 5 standard errors."""
+def test_the_gradient_is_unbiased_by_sampling():
+    """Over 200,000 draws it is within 0.012, which is 5 standard errors."""
     n, p = 200_000, torch.tensor([0.3, 0.8])
     net, chance = nn.Sequential(ReinforceBernoulli()), p.clone().requires_grad_()
     criterion = VRClassReward(net)
     torch.manual_seed(0)
     drawn = net(chance.expand(n, 2))
-    prediction = torch.stack([torch.full((n,), 0.5), drawn.prod(1)], dim=1)  # right where both are 1: E[R] = p q
+    prediction = torch.stack([torch.full((n,), 0.5), drawn.prod(1)], dim=1)  # correct if both are 1: E[R] = p q
     criterion(prediction, torch.tensor(0.24), torch.ones(n, dtype=torch.int64)).backward()
     assert (gradient(chance) + p.flip(0)).abs().max() < 0.012
 
@@ -212,7 +212,7 @@ def learner() -> nn.Sequential:
     return nn.Sequential(nn.Linear(3, 4), nn.Sigmoid(), ReinforceBernoulli(), nn.Linear(4, 2))
 
 
-def test_nothing_grows_or_stays_alive_without_the_criterion():
+def test_draws_do_not_accumulate_without_the_criterion():
     net = learner()
     criterion = VRClassReward(net)
     (unit,), draws, alive = units(net), [], []
@@ -230,7 +230,7 @@ def test_nothing_grows_or_stays_alive_without_the_criterion():
     assert all(one() is None for one in alive)
 
 
-def test_a_unit_that_no_criterion_listens_to_keeps_nothing():
+def test_a_unit_without_a_criterion_records_nothing():
     net = learner()
     net(numbers(BATCH, 3))
     assert [unit.draws for unit in units(net)] == [None]
@@ -295,7 +295,7 @@ def test_a_unit_used_twice_in_a_pass_is_scored_twice():
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
 @pytest.mark.parametrize("drawn", [False, True])
 def test_a_module_with_a_criterion_can_be_copied(copied, drawn):
-    """As an average of weights does in the middle of training; neither disturbs the other."""
+    """As weight averaging does during training. Copies are independent."""
     net, x = learner(), numbers(BATCH, 3)
     criterion = VRClassReward(net)
     prediction = net(x) if drawn else None
@@ -309,8 +309,8 @@ def test_a_module_with_a_criterion_can_be_copied(copied, drawn):
     assert gradient(twin[0].weight).any()
 
 
-def test_the_module_stays_the_users_own():
-    """Its parameters are not the criterion's, nor is anything of the criterion in its state."""
+def test_the_module_and_its_state_are_not_changed():
+    """The criterion has no parameters, and adds nothing to the state of the module."""
     net = learner()
     names = list(net.state_dict())
     criterion = VRClassReward(net)
@@ -330,17 +330,19 @@ def test_a_module_without_a_unit_is_refused():
         VRClassReward(nn.Linear(2, 2))
 
 
-@pytest.mark.parametrize("shape", [(BATCH,), (BATCH - 1, 2), (BATCH, 2, 2)])
+@pytest.mark.parametrize("shape", [(), (BATCH,), (BATCH - 1, 2), (BATCH, 2, 2)])
 def test_a_prediction_that_does_not_fit_the_classes_is_refused(shape):
     net = learner()
     criterion = VRClassReward(net)
     net(numbers(BATCH, 3))
-    with pytest.raises(ValueError, match="`prediction` should have 2 dimension"):
+    with pytest.raises(
+        ValueError, match=r"`prediction` should (have 2 dimension|be one for each of the 6 targets).*Found"
+    ):
         criterion(torch.zeros(shape), torch.zeros(()), target())
 
 
-def test_a_column_of_binary_predictions_is_refused():
-    """Compared with a row of targets it would make a square of rewards."""
+def test_binary_predictions_of_two_dimensions_are_refused():
+    """Compared with (N,) targets they would broadcast to N x N rewards."""
     net = learner()
     criterion = BinaryClassReward(net)
     net(numbers(BATCH, 3))
@@ -348,11 +350,11 @@ def test_a_column_of_binary_predictions_is_refused():
         criterion(torch.zeros(BATCH, 1), torch.zeros(()), target())
 
 
-@pytest.mark.parametrize("shape", [(BATCH, 1), (BATCH - 1,), (1, 1)])
+@pytest.mark.parametrize("shape", [(1, BATCH), (BATCH - 1,), (BATCH, 2), (BATCH, 1, 1)])
 def test_a_baseline_that_does_not_fit_is_refused(shape):
     net = learner()
     criterion, prediction = VRClassReward(net), net(numbers(BATCH, 3))
-    with pytest.raises(ValueError, match=r"`baseline` should be one number, or one for each of the 6 targets. Found"):
+    with pytest.raises(ValueError, match=r"`baseline` should be one number, or one for each of the 6 targets.* Found"):
         criterion(prediction, torch.zeros(shape), target())
 
 

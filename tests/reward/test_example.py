@@ -1,11 +1,11 @@
-"""The learner of one's own, shipped as an example, learns."""
+"""The example of a custom learner learns."""
 
 import runpy
 from pathlib import Path
 
 
 def test_the_bernoulli_learner_learns_exclusive_or(capsys):
-    """From chance to below 15 %; one straight line can do no better than 25 %."""
+    """The error falls below 15 %; a linear classifier reaches 25 %."""
     runpy.run_path(str(Path(__file__).parents[2] / "examples" / "bernoulli_learner.py"), run_name="__main__")
     before, after = (float(line.split(":")[1]) for line in capsys.readouterr().out.splitlines())
     assert before > 0.3

@@ -1,4 +1,4 @@
-"""Rewards and advantages: plain functions against plain loops."""
+"""Rewards and advantages equal plain loops."""
 
 import pytest
 import torch
@@ -6,15 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from asserts import assert_equal
-from foveate.reward.advantage import batch_mean, learned, leave_one_out
-from foveate.reward.reward import binary_reward, class_reward
+from foveate.reward.reward import batch_mean, binary_reward, class_reward, learned, leave_one_out
 
 
 def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def test_bug_07_the_reward_is_scale_where_right_and_zero_where_wrong():
+def test_bug_07_the_reward_is_scale_if_correct_and_zero_if_wrong():
     prediction = torch.tensor([[0.1, 0.9], [0.9, 0.1], [-5.0, -1.0]], requires_grad=True)
     target = torch.tensor([1, 1, 1])
     assert class_reward(prediction, target).tolist() == [1, 0, 1]
@@ -23,7 +22,7 @@ def test_bug_07_the_reward_is_scale_where_right_and_zero_where_wrong():
 
 
 @pytest.mark.parametrize("target", [torch.tensor([1, 0, 0, 1]), torch.tensor([True, False, False, True])])
-def test_a_binary_answer_is_yes_above_one_half(target):
+def test_a_binary_prediction_is_positive_above_one_half(target):
     prediction = torch.tensor([0.6, 0.4, 0.5, 0.4], requires_grad=True)
     assert binary_reward(prediction, target).tolist() == [1, 1, 1, 0]
     assert binary_reward(prediction, target, 2.5).tolist() == [2.5, 2.5, 2.5, 0]
@@ -31,7 +30,7 @@ def test_a_binary_answer_is_yes_above_one_half(target):
 
 
 @given(rollouts=st.integers(2, 5), images=st.integers(1, 4), seed=st.integers(0, 99))
-def test_leave_one_out_is_the_explicit_loop(rollouts, images, seed):
+def test_leave_one_out_equals_a_plain_loop(rollouts, images, seed):
     reward = numbers(rollouts, images, seed=seed)
     expected = torch.empty_like(reward)
     for m in range(rollouts):
@@ -50,7 +49,7 @@ def test_batch_mean_takes_the_mean_of_all(rollouts, images, seed):
 
 @given(rollouts=st.integers(1, 3), images=st.integers(1, 3), time=st.integers(1, 3), seed=st.integers(0, 99))
 def test_bug_05_the_learned_advantage_is_reward_minus_baseline_and_detached(rollouts, images, time, seed):
-    """Of each step and each answer; the batch counts rollout by rollout."""
+    """For each step and prediction; entry i belongs to image i mod B."""
     reward = numbers(rollouts, images, seed=seed)
     baselines = numbers(time, rollouts * images, seed=seed + 1).requires_grad_()
     advantage = learned(reward, baselines)
@@ -65,6 +64,6 @@ def test_leave_one_out_needs_another_rollout():
         leave_one_out(torch.zeros(1, 3))
 
 
-def test_equal_rewards_teach_nothing():
+def test_equal_rewards_have_no_advantage():
     assert_equal(leave_one_out(torch.ones(3, 2)), torch.zeros(6))
     assert_equal(batch_mean(torch.ones(3, 2)), torch.zeros(6))

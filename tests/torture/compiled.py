@@ -12,14 +12,14 @@ from pathlib import Path
 import torch
 
 from foveate import fit
-from foveate.training.epoch import Listener
-from foveate.training.interrupt import Stopped
+from foveate.training.epoch import Callback
+from foveate.training.signals import Stopped
 
-SETTINGS = {"compile": "on", "dropout": 0.2, "ema": 0.9, "num_rollouts": 2, "num_glimpses": 2}
+SETTINGS = {"compile": "on", "dropout": 0.2, "ema_decay": 0.9, "num_rollouts": 2, "num_glimpses": 2}
 STOPS = {"first": (1, 1), "inside": (1, 3), "second": (2, 2)}  # after which step of which epoch; each has four
 
 
-class Told(Listener):
+class Told(Callback):
     """Asks the run to stop in a step of an epoch."""
 
     def __init__(self, *at: int) -> None:

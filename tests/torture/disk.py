@@ -34,8 +34,12 @@ class Disk:
     def __exit__(self, *error: object) -> None:
         for name, call in self._real.items():
             setattr(os, name, call)
-        for descriptor in self._files:  # those of a process that is gone
-            os.close(descriptor)
+        # Those of a process that is gone: the system forgets their files and locks. The numbers stay taken, since objects
+        # that the "dead" process left behind close them whenever they are collected, and must not hit another's file.
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for descriptor in self._files:
+            os.dup2(nothing, descriptor)
+        os.close(nothing)
 
     @property
     def count(self) -> int:

@@ -30,8 +30,8 @@ def note_whole(config: pytest.Config, seconds: float) -> None:
     told: dict[str, list] = config.pluginmanager.get_plugin("terminalreporter").stats  # pyright: ignore[reportOptionalMemberAccess]
     config.stash.setdefault(NOTES, {})[WHOLE] = {
         f"minutes, on {len(os.sched_getaffinity(0))} cores": round(seconds / 60, 1),
-        "tests that held": len(told.get("passed", [])),
-        "tests that were skipped": len(told.get("skipped", [])),
+        "tests passed": len(told.get("passed", [])),
+        "tests skipped": len(told.get("skipped", [])),
     }
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 
 from foveate import fit
-from foveate.training.epoch import Listener
+from foveate.training.epoch import Callback
 
 EARLY, EPOCH = 200, 50
 
@@ -27,7 +27,7 @@ def memory() -> float:
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
 
 
-class Meter(Listener):
+class Meter(Callback):
     """Looks at the process around step 200 and at the end."""
 
     def __init__(self, steps: int) -> None:
@@ -55,7 +55,7 @@ def run(folder: Path, steps: int) -> dict[str, Any]:
 
     torch.set_num_threads(1)
     meter = Meter(steps)
-    settings = {"scenes": 16 * EPOCH, "batch_size": 16, "validation": 0.05, "ema": 0.99, "dropout": 0.1}
+    settings = {"epoch_size": 16 * EPOCH, "batch_size": 16, "validation": 0.05, "ema_decay": 0.99, "dropout": 0.1}
     fit(tiny(**settings, epochs=steps // EPOCH), folder, listener=meter)
     assert meter.taken == steps, os.listdir(folder)
     seconds = [statistics.median(times) for times in meter.times]

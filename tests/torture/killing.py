@@ -20,7 +20,9 @@ import torch
 import foveate.training.scenes
 from foveate.cli import main
 from foveate.cli.progress import EpochLines
+from foveate.data.records import Dataset
 from foveate.data.sources import load
+from foveate.data.split_record import SplitRecord
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 UNBORN = 70  # exit code of a process that never came to the end of the command
@@ -42,12 +44,28 @@ TINY = {
 # What a checkpoint could forget: each has a state of its own.
 KINDS = {
     "plain": {},
-    "averaged": {"ema": 0.9, "dropout": 0.3},
+    "averaged": {"ema_decay": 0.9, "dropout": 0.3},
     "momentum": {"optimizer": "sgd", "schedule": "linear", "learning-rate": 0.02},
     "patience": {"patience": 2, "learning-rate": 1e-12, "min-learning-rate": 0.0, "epochs": 5},
-    "scenes": {"canvas": "cluttered", "canvas-size": 12, "distractors": 2, "core": "lstm", "start": "random"},
-    "rollouts": {"num-rollouts": 2, "baseline": "leave-one-out", "precision": "bf16", "shift": 1.0},
+    "epoch_size": {
+        "canvas": "cluttered",
+        "canvas-size": 12,
+        "distractors": 2,
+        "core": "lstm",
+        "first-glimpse": "random",
+    },
+    "rollouts": {"num-rollouts": 2, "baseline": "leave-one-out", "precision": "bf16", "translate": 1.0},
 }
+
+
+@functools.cache
+def _load(source: str, **options: Any) -> Dataset:
+    return load(source, **options)
+
+
+def load_once(source: str, *, record: SplitRecord | None = None, **options: Any) -> Dataset:
+    """Read the images once. A recorded split of a named source is the one that its options give."""
+    return _load(source, **options)
 
 
 def train(folder: Path, settings: dict[str, Any], log: Path, *more: str) -> int:
@@ -63,7 +81,7 @@ def train(folder: Path, settings: dict[str, Any], log: Path, *more: str) -> int:
     EpochLines.on_step = on_step
     vars(import_module("foveate.cli.train"))["_picture"] = lambda folder: folder  # it is not what is tried here
     options = [f"--{name}={value}" for name, value in settings.items()]
-    return main(["train", "digits", f"--run={folder}", *([*more] if more else options)])
+    return main(["train", "digits", f"--folder={folder}", *([*more] if more else options)])
 
 
 def forked(folder: Path, settings: dict[str, Any], log: Path, said: Path) -> int:
@@ -182,7 +200,7 @@ def run(folder: Path, kills: int, seed: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    foveate.training.scenes.load = functools.cache(load)
+    foveate.training.scenes.load = load_once
     foveate.training.scenes.load("digits", validation=1 / 6, test=0.2, split_seed=0)
     torch.optim.AdamW([torch.zeros(1, requires_grad=True)])  # both import what takes long
     print(json.dumps(run(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))))

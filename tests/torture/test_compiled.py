@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from foveate.training.fusion import can_fuse
+from foveate.speed.compile import can_compile
 from torture.compiled import STOPS
 from torture.figures import note
 from training.tiny import outcome
@@ -16,7 +16,7 @@ SCRIPT = Path(__file__).with_name("compiled.py")
 
 
 @pytest.mark.torture
-@pytest.mark.skipif(not can_fuse(torch.device("cpu")), reason="Compiling steps needs a C++ compiler: install g++.")
+@pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="Compiling steps needs a C++ compiler: install g++.")
 def test_a_compiled_run_that_was_stopped_is_the_one_that_was_let_be(tmp_path: Path, request: pytest.FixtureRequest):
     for what in ("whole", "stop", "resume"):
         done = subprocess.run([sys.executable, str(SCRIPT), str(tmp_path), what], capture_output=True, text=True)
@@ -29,4 +29,4 @@ def test_a_compiled_run_that_was_stopped_is_the_one_that_was_let_be(tmp_path: Pa
             assert found == STOPS
     for name in STOPS:
         assert outcome(tmp_path / name) == outcome(tmp_path / "whole")
-        note(request, "compiled runs that were stopped inside an epoch and ended as the one let be", 1)
+        note(request, "compiled runs stopped inside an epoch that ended like the undisturbed run", 1)

@@ -1,7 +1,6 @@
 """Disks that fail under a run: whichever system call is the last, or is refused, the run goes on bit for bit."""
 
 import errno
-import functools
 import os
 import random
 from collections.abc import Iterator
@@ -11,32 +10,32 @@ from typing import Any
 import pytest
 
 from foveate import fit
-from foveate.data.sources import load
 from foveate.settings import read
-from foveate.training import journal
-from foveate.training.checkpoint import load_checkpoint
-from foveate.training.epoch import Listener
-from foveate.training.files import written_aside
+from foveate.storage import journal
+from foveate.storage.checkpoint import load_checkpoint
+from foveate.storage.files import atomic_write
+from foveate.training.epoch import Callback
 from foveate.training.run import Run
 from torture.disk import Disk, Fault, Killed, kill, refuse, shorten, tear
 from torture.figures import note
+from torture.killing import load_once
 from torture.power import Platter, lay
 from training.tiny import outcome, tiny
 
-SHORT = {"epochs": 1, "scenes": 64, "validation": 0.05, "checkpoint_minutes": 0.0, "learning_rate": 1e-2}
-LONG = SHORT | {"epochs": 2, "scenes": 96, "ema": 0.9, "dropout": 0.2}
+SHORT = {"epochs": 1, "epoch_size": 64, "validation": 0.05, "checkpoint_minutes": 0.0, "learning_rate": 1e-2}
+LONG = SHORT | {"epochs": 2, "epoch_size": 96, "ema_decay": 0.9, "dropout": 0.2}
 FORMS = [pytest.param(SHORT, id="short"), pytest.param(LONG, id="long", marks=pytest.mark.torture)]
-STRIDE = 9  # of the short form; tests/training/test_checkpoint.py tries every call of one checkpoint
-NAMES = {"best", "config.json", "last.pt", "metrics.jsonl", "previous.pt", "test.json"}
+STRIDE = 9  # of the short form; tests/storage/test_checkpoint.py tries every call of one checkpoint
+NAMES = {"best", "config.json", "last.pt", "machine.json", "metrics.jsonl", "previous.pt", "split.json", "test.json"}
 
 
 @pytest.fixture(autouse=True)
 def digits(monkeypatch: pytest.MonkeyPatch) -> None:
     """The images are read once."""
-    monkeypatch.setattr("foveate.training.scenes.load", functools.cache(load))
+    monkeypatch.setattr("foveate.training.scenes.load", load_once)
 
 
-class Steps(Listener):
+class Steps(Callback):
     """The steps that a run took, over all epochs."""
 
     def __init__(self) -> None:
@@ -71,7 +70,7 @@ def go_on(folder: Path, settings: dict[str, Any]) -> tuple[dict[str, Any], Steps
     steps = Steps()
     fit(tiny(**settings), folder, resume=(folder / "config.json").exists(), listener=steps)
     assert {file.name for file in folder.iterdir()} == NAMES
-    assert {file.name for file in (folder / "best").iterdir()} == {"config.json", "model.safetensors"}
+    assert {file.name for file in (folder / "best").iterdir()} == {"config.json", "model.safetensors", "split.json"}
     return outcome(folder), steps
 
 
@@ -92,6 +91,7 @@ def test_a_run_killed_at_any_call_goes_on_bit_for_bit(tmp_path: Path, settings: 
     note(request, f"kills at a chosen system call ({fault.__name__})", len(tried))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", FORMS)
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO], ids=["ENOSPC", "EIO"])
 @pytest.mark.parametrize("calls", [1, 10**9], ids=["once", "from-then-on"])
@@ -169,6 +169,7 @@ def cuts(disk: Disk) -> Iterator[tuple[int, dict[str, bytes]]]:
         before = states
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("settings", FORMS)
 def test_a_power_cut_between_any_two_calls_costs_no_checkpoint(
     tmp_path: Path, settings: dict, monkeypatch: pytest.MonkeyPatch, request
@@ -199,11 +200,11 @@ def test_a_power_cut_between_any_two_calls_costs_no_checkpoint(
 
 
 def test_the_model_of_a_power_cut_sees_what_is_not_synced(tmp_path: Path):
-    """Without the syncs of `written_aside`, a power cut would cost a file: the model is not blind."""
+    """Without the syncs of `atomic_write`, a power cut would cost a file: the model is not blind."""
     contents = (b"", b"before", b"after!")
     with Disk(tmp_path) as disk:
         for number, content in enumerate(contents[1:], 1):
-            with written_aside(tmp_path / "file") as file:
+            with atomic_write(tmp_path / "file") as file:
                 file.write(content)
             disk.mark(number)
 

@@ -9,9 +9,10 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_the_figures_of_the_page_are_those_that_were_found(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.syspath_prepend(ROOT / "docs")
-    figures = importlib.import_module("figures")
-    assert figures.told() == figures.found(), "`python docs/figures.py` writes them anew"
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    pages = importlib.import_module("pages")
+    block = importlib.import_module("results").block
+    assert block(pages.RELIABILITY, "figures") == pages.figures(), "see scripts/pages.py"
 
 
 def test_every_test_that_the_page_names_is_there():

@@ -12,6 +12,7 @@ from torture.figures import note
 SCRIPT = Path(__file__).with_name("growing.py")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [500, pytest.param(20_000, marks=pytest.mark.torture)])
 def test_a_long_run_does_not_grow(tmp_path: Path, steps: int, request: pytest.FixtureRequest):
     """The allocator may keep a few MB more; of what a step allocates, all is given back."""

@@ -13,6 +13,7 @@ from torture.killing import INTERVAL
 SCRIPT = Path(__file__).with_name("killing.py")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [3, pytest.param(210, marks=pytest.mark.torture)])
 def test_killed_runs_lose_nothing_beyond_the_interval(tmp_path: Path, kills: int, request: pytest.FixtureRequest):
     command = [sys.executable, str(SCRIPT), str(tmp_path), str(kills), "0"]
@@ -33,8 +34,8 @@ def test_killed_runs_lose_nothing_beyond_the_interval(tmp_path: Path, kills: int
     for name, count in found["kills"].items():
         note(request, f"kills at random moments ({name})", count)
     note(request, "of these, kills after the first step of a process", found["trained"])
-    note(request, "runs that ended other than the one let be", 0)
-    note(request, "runs that were killed until they were done", found["runs"])
+    note(request, "runs that ended differently from the undisturbed run", 0)
+    note(request, "runs killed and resumed until done", found["runs"])
     note(request, "steps lost to Ctrl-C or SIGTERM", found["lost_by_signal"])
     note(request, "most steps lost to a kill", found["lost_steps"])
     note(request, f"most seconds of work lost to a kill, with a checkpoint every {INTERVAL} s", found["lost_seconds"])

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from foveate import fit
-from foveate.training.fusion import can_fuse
+from foveate.speed.compile import can_compile
 from torture.figures import note
 from training.test_distributed import SCRIPT, TASKS, assert_close, torchrun, write
 from training.tiny import metrics, tiny
@@ -22,12 +22,12 @@ HOSTS = ("127.0.0.1", "127.0.0.2")
 
 
 def hashes(folder: Path, name: str, size: int) -> set[str]:
-    """What the ranks have ended with."""
+    """What the ranks ended with."""
     return {(folder / f"{name}.{rank}.hash").read_text() for rank in range(size)}
 
 
 def check_all(folder: Path, size: int, **settings: Any) -> None:
-    """So many ranks train every task as one process does, and end with the same bits."""
+    """This many ranks train every task as one process does, and end with the same bits."""
     write(folder / "runs", {name: tiny(**task, **settings) for name, task in TASKS.items()})
     torchrun(folder / "runs", size)
     for name, task in TASKS.items():
@@ -39,14 +39,14 @@ def check_all(folder: Path, size: int, **settings: Any) -> None:
 @pytest.mark.parametrize("size", [3, 4])
 def test_more_ranks_are_one_process(size: int, tmp_path: Path, request: pytest.FixtureRequest):
     check_all(tmp_path, size)
-    note(request, "runs of 3 or 4 ranks held against one process", len(TASKS))
+    note(request, "runs of 3 or 4 ranks compared with one process", len(TASKS))
 
 
-@pytest.mark.skipif(not can_fuse(torch.device("cpu")), reason="Compiling steps needs a C++ compiler: install g++.")
+@pytest.mark.skipif(not can_compile(torch.device("cpu")), reason="Compiling steps needs a C++ compiler: install g++.")
 def test_two_ranks_with_compiled_steps_are_one_process(tmp_path: Path, request: pytest.FixtureRequest):
     """Shares of the noise, of dropout and of the scenes' draws are handed out as in steps that are not compiled."""
     check_all(tmp_path, 2, compile="on")
-    note(request, "runs of 2 ranks with compiled steps held against one process that has none", len(TASKS))
+    note(request, "runs of 2 ranks with compiled steps compared with one uncompiled process", len(TASKS))
 
 
 @pytest.mark.parametrize("who", range(4))
@@ -56,12 +56,12 @@ def test_any_rank_of_four_may_die(who: int, tmp_path: Path, request: pytest.Fixt
     fit(tiny(**TASKS["rich"]), tmp_path / "alone")
     assert_close(folder / "rich", tmp_path / "alone")
     assert len(hashes(folder, "rich", 4)) == 1
-    note(request, "ranks killed and brought back", 1)
+    note(request, "ranks killed and restarted", 1)
 
 
 def test_a_run_goes_on_at_every_size_in_turn(tmp_path: Path, request: pytest.FixtureRequest):
     """One, four, two, three and one process, an epoch each; as one process all the time."""
-    tasks = {"epochs": 5, "decay_epochs": 5, **TASKS["rich"]}
+    tasks = {"epochs": 5, "anneal_epochs": 5, **TASKS["rich"]}
     for epochs, size in enumerate((1, 4, 2, 3, 1), 1):
         config = tiny(**{**tasks, "epochs": epochs})
         if size == 1:
@@ -112,7 +112,7 @@ def test_two_hosts_are_one_process(who: int, tmp_path: Path, request: pytest.Fix
 def test_sigterm_to_torchrun_saves_and_all_ranks_stop_after_the_same_step(
     tmp_path: Path, request: pytest.FixtureRequest
 ):
-    config = tiny(**{**TASKS["rich"], "epochs": 300, "decay_epochs": 300})
+    config = tiny(**{**TASKS["rich"], "epochs": 300, "anneal_epochs": 300})
     folder = write(tmp_path / "runs", {"rich": config})
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3"]
     with subprocess.Popen([*command, str(SCRIPT), str(folder)], stderr=subprocess.DEVNULL) as agent:
@@ -122,10 +122,10 @@ def test_sigterm_to_torchrun_saves_and_all_ranks_stop_after_the_same_step(
         agent.send_signal(signal.SIGTERM)
     done = len(metrics(folder / "rich"))
     assert 1 <= done < 300
-    stop = tiny(**{**TASKS["rich"], "epochs": done + 2, "decay_epochs": 300})
+    stop = tiny(**{**TASKS["rich"], "epochs": done + 2, "anneal_epochs": 300})
     fit(stop, folder / "rich", resume=True)
     fit(stop, tmp_path / "alone")
     left, right = metrics(folder / "rich"), metrics(tmp_path / "alone")
     assert [line["step"] for line in left] == [line["step"] for line in right]
     assert left[-1]["learning_rate"] == right[-1]["learning_rate"]
-    note(request, "runs of 3 ranks stopped by SIGTERM and gone on with by one", 1)
+    note(request, "runs of 3 ranks stopped by SIGTERM and continued by one process", 1)

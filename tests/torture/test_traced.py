@@ -67,4 +67,4 @@ def test_the_calls_that_are_tried_are_all_that_the_kernel_sees(tmp_path: Path, r
     expected = json.loads(done.stdout)
     assert len(expected) > 50
     assert Counter(changes(log, folder)) == Counter(expected)
-    note(request, "system calls of two runs, each one that can be refused or the last", len(expected))
+    note(request, "system calls of two runs, each of which can fail or be the last", len(expected))

@@ -1,6 +1,6 @@
 """What torchrun runs in the tests: every recipe of a folder in turn, and the weights' hash on every rank.
 
-    torchrun --standalone --nproc-per-node 2 tests/training/ranks.py FOLDER [RANK STEP]
+    torchrun --standalone --nproc-per-node 2 tests/training/world.py FOLDER [RANK STEP]
 
 In its first life, process RANK kills itself in step STEP.
 """
@@ -16,13 +16,13 @@ from typing import Any
 import foveate.training.epoch
 import foveate.training.fit
 from foveate import fit, settings
-from foveate.training.interrupt import Stopped
-from foveate.training.launch import rank, restarted
-from foveate.training.learner import Learner, make_learner
+from foveate.training.distributed import rank, restarted
+from foveate.training.signals import Stopped
+from foveate.training.state import TrainState, create_train_state
 from foveate.training.step import train_step
 
 
-def digest(learner: Learner) -> str:
+def digest(learner: TrainState) -> str:
     """A hash of every bit of the weights and of the optimizer's state."""
     hashed = hashlib.sha256()
     for parameter in learner.model.parameters():
@@ -40,13 +40,13 @@ def tell_threads(folder: Path) -> None:
 def main(folder: Path, who: int = -1, when: int = 0) -> int:
     """Train all that is there."""
     atexit.register(tell_threads, folder)  # after the group is gone, which is registered later
-    learners: list[Learner] = []
+    learners: list[TrainState] = []
 
-    def watched(*arguments: Any) -> Learner:
-        learners.append(make_learner(*arguments))
+    def watched(*arguments: Any) -> TrainState:
+        learners.append(create_train_state(*arguments))
         return learners[-1]
 
-    def mortal(learner: Learner, *arguments: Any) -> Any:
+    def mortal(learner: TrainState, *arguments: Any) -> Any:
         done = train_step(learner, *arguments)
         steps[0] += 1
         if not restarted() and (rank(), steps[0]) == (who, when):
@@ -54,7 +54,7 @@ def main(folder: Path, who: int = -1, when: int = 0) -> int:
         return done
 
     steps = [0]
-    foveate.training.fit.make_learner = watched
+    foveate.training.fit.create_train_state = watched
     foveate.training.epoch.train_step = mortal
     for path in sorted(folder.glob("*.toml")):
         run = folder / path.stem

@@ -10,7 +10,7 @@ from torch import nn
 
 from foveate import GRUCore, LSTMCore, RectifiedCore, build, settings
 from foveate.config import Config, Model
-from foveate.training.build import ACTIVATIONS
+from foveate.training.derive import derive
 from training.tiny import tiny_model
 
 MNIST = {"image": (1, 28, 28), "classes": tuple("0123456789")}
@@ -21,24 +21,30 @@ def linears(module: nn.Module) -> list[tuple[int, int]]:
     return [(part.in_features, part.out_features) for part in module.modules() if isinstance(part, nn.Linear)]
 
 
-def test_the_defaults_are_the_papers_network():
+def test_the_defaults_are_the_recommended_network():
     model: Any = build(Model(**MNIST))
     assert linears(model.glimpse.what) == [(64, 128)]
     assert linears(model.glimpse.where) == [(2, 128)]
     assert linears(model.glimpse.join) == [(256, 256), (256, 256)]
     assert linears(model.core) == [(256, 256)]
-    assert linears(model.locator) == [(256, 2)]
+    assert linears(model.locator) == [(256, 128), (128, 2)]
     assert linears(model.classifier) == [(256, 10)]
-    assert linears(model.baseline) == [(256, 1)]
-    layers = [(64, 128), (2, 128), (256, 256), (256, 256), (256, 256), (256, 2), (256, 10), (256, 1)]
+    assert linears(model.baseline) == []
+    layers = [(64, 128), (2, 128), (256, 256), (256, 256), (256, 256), (256, 128), (128, 2), (256, 10)]
     assert sum(parameter.numel() for parameter in model.parameters()) == sum((n + 1) * m for n, m in layers)
+
+
+def test_the_papers_network_differs_in_its_locator_and_baseline():
+    model: Any = build(Model(**MNIST, locator_width=0, baseline="value"))
+    assert linears(model.locator) == [(256, 2)]
+    assert linears(model.baseline) == [(256, 1)]
 
 
 def test_the_defaults_look_as_the_paper_does():
     model: Any = build(Model(**MNIST))
     sensor, unit = model.glimpse.sensor, model.locator.unit
     assert (sensor.size, sensor.depth, sensor.scale, model.num_glimpses) == ((8, 8), 1, 2.0, 7)
-    assert unit.fixed_std.item() == pytest.approx(2 * 0.11)
+    assert unit.fixed_std.item() == pytest.approx(0.1)
     assert model.locator.reach.tolist() == pytest.approx([13 * 2 / 28] * 2)
 
 
@@ -54,35 +60,25 @@ def test_colour_and_depth_widen_the_first_layer_and_nothing_else():
     assert model(torch.rand(5, 3, 20, 30)).logits.shape == (7, 5, 2)
 
 
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_every_activation_is_that_of_the_glimpse_and_of_the_rectified_core(name: str):
-    model: Any = build(tiny_model(activation=name))
-    kind = type(ACTIVATIONS[name]())
-    counts = [sum(type(part) is kind for part in module.modules()) for module in (model.glimpse, model.core)]
-    assert counts == [3, 1]
-    x = torch.linspace(-2, 2, 9)
-    assert torch.equal(model.core.activation(x), getattr(nn.functional, name)(x))
-
-
 @pytest.mark.parametrize(("name", "kind"), [("rectified", RectifiedCore), ("lstm", LSTMCore), ("gru", GRUCore)])
 def test_every_core_is_built_and_trains(name: str, kind: type):
     model: Any = build(tiny_model(core=name))
     assert type(model.core) is kind
-    model(torch.rand(2, 1, 8, 8)).answer.sum().backward()
+    model(torch.rand(2, 1, 8, 8)).final_logits.sum().backward()
     assert all(parameter.grad is not None for parameter in model.core.parameters())
 
 
 def test_parameters_start_within_init():
-    model: Any = build(Model(**MNIST, init=0.1))
+    model: Any = build(Model(**MNIST, init_range=0.1))
     everything = torch.cat([parameter.flatten() for parameter in model.parameters()])
     assert 0.0999 < everything.abs().max() <= 0.1
-    # Uniform: mean 0 and standard deviation 0.1 / sqrt(3), within five standard errors of 209,421 numbers.
+    # UniformLocator: mean 0 and standard deviation 0.1 / sqrt(3), within five standard errors of 209,421 numbers.
     assert everything.mean().abs() < 5 * 0.058 / len(everything) ** 0.5
     assert everything.std().item() == pytest.approx(0.1 / 3**0.5, rel=0.01)
 
 
 def test_a_learned_std_starts_from_std_whatever_init():
-    model: Any = build(tiny_model(learn_std=True, std=0.3, init=0.1))
+    model: Any = build(tiny_model(learn_std=True, std=0.3, init_range=0.1))
     assert model.locator.unit.log_std.exp().item() == pytest.approx(0.3)
 
 
@@ -93,14 +89,14 @@ def test_parameters_come_from_the_global_generator():
     assert not all(torch.equal(first[name], third[name]) for name in first)
 
 
-@pytest.mark.parametrize("changes", [{}, {"core": "lstm", "depth": 2, "scale": 1.5, "learn_std": True, "init": 0.05}])
+@pytest.mark.parametrize("changes", [{}, {"core": "lstm", "depth": 2, "learn_std": True, "init_range": 0.05}])
 def test_a_config_that_went_through_json_builds_the_same_model(changes: dict):
     config = Config(model=tiny_model(**changes))
     torch.manual_seed(1)
     model: Any = build(config)
     torch.manual_seed(1)
     again = build(settings.from_json(settings.to_json(config)))
-    assert model.config == again.config == config.model
+    assert model.config == again.config == derive(config).model
     assert repr(model) == repr(again)
     image = torch.rand(3, 1, 8, 8)
     assert torch.equal(model.eval()(image).logits, again.eval()(image).logits)
@@ -114,19 +110,18 @@ def test_a_config_that_went_through_json_builds_the_same_model(changes: dict):
         ({"classes": ("one",)}, "`classes` should name at least 2 classes."),
         ({"hidden_size": 0}, "`hidden_size` should be at least 1. Found `hidden_size = 0`."),
         ({"what_width": 0}, "`what_width` should be at least 1. Found `what_width = 0`."),
-        ({"columns": 0}, "`columns` should be at least 1. Found `columns = 0`."),
-        ({"columns": 65}, "`columns` should be at most 64. Found `columns = 65`."),
+        ({"ensemble": 0}, "`ensemble` should be at least 1 and at most 64. Found `ensemble = 0`."),
+        ({"ensemble": 65}, "`ensemble` should be at least 1 and at most 64. Found `ensemble = 65`."),
         ({"where_width": 0}, "`where_width` should be at least 1. Found `where_width = 0`."),
         ({"join_width": 0}, "`join_width` should be at least 1. Found `join_width = 0`."),
         ({"locator_width": -1}, "`locator_width` should be at least 0. Found `locator_width = -1`."),
         ({"dropout": 1.0}, "`dropout` should be at least 0 and below 1. Found `dropout = 1.0`."),
-        ({"num_glimpses": 0}, "`num_glimpses` should be at least 1. Found `num_glimpses = 0`."),
-        ({"glimpse_size": (0, 4)}, "`glimpse_size` should be at least 1. Found `glimpse_size = (0, 4)`."),
-        ({"depth": 0}, "`depth` should be at least 1. Found `depth = 0`."),
-        ({"scale": 0.5}, "`scale` should be at least 1. Found `scale = 0.5`."),
+        ({"num_glimpses": 0}, "`num_glimpses` should be at least 1 and at most 100,000. Found `num_glimpses = 0`."),
+        ({"glimpse_size": (0, 4)}, "`size` should be at least 1. Found `size = (0, 4)`."),
+        ({"depth": -1}, "`depth` should be at least 0 and at most 64. Found `depth = -1`."),
         ({"std": 0.0}, "`std` should be above 0. Found `std = 0.0`."),
-        ({"init": -0.1}, "`init` should be at least 0. Found `init = -0.1`."),
-        ({"unit_pixels": -1.0}, "`unit_pixels` should be above 0. Found `unit_pixels = -1.0`."),
+        ({"init_range": -0.1}, "`init_range` should be at least 0. Found `init_range = -0.1`."),
+        ({"unit_pixels": -1.0}, "`unit_pixels` should be at least 0. Found `unit_pixels = -1.0`."),
     ],
 )
 def test_what_cannot_be_built_is_refused_in_a_sentence(changes: dict, sentence: str):

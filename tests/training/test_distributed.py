@@ -11,15 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from torch import Generator, nn
+from torch.distributed import TCPStore  # pyright: ignore[reportPrivateImportUsage]
 
 from foveate import fit, settings
 from foveate.config import Config
-from foveate.training.distributed import ALONE, Ranks
+from foveate.training.distributed import ALONE, World, speaks
 from training.tiny import Interrupt, metrics, outcome, tiny
 
 SCRIPT = Path(__file__).with_name("ranks.py")
 TASKS = {
-    "plain": {"batch_size": 33, "scenes": 132},
+    "plain": {"batch_size": 33, "epoch_size": 132},
     "rich": {
         "canvas": "cluttered",
         "canvas_size": 12,
@@ -27,11 +28,11 @@ TASKS = {
         "dropout": 0.3,
         "num_rollouts": 3,
         "baseline": "leave-one-out",
-        "start": "random",
+        "first_glimpse": "random",
         "core": "lstm",
-        "ema": 0.9,
+        "ema_decay": 0.9,
     },
-    "mean": {"baseline": "batch-mean", "num_rollouts": 2, "dropout": 0.5, "gradient_cut": 0.1, "patience": 1},
+    "mean": {"baseline": "batch-mean", "num_rollouts": 2, "dropout": 0.5, "max_grad_norm": 0.1, "patience": 1},
 }
 TOLERANCE = 2e-5  # of any weight, after two epochs; one step of Adam moves one by up to 5e-3
 
@@ -64,7 +65,7 @@ def assert_close(one: Path, other: Path) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All tasks, trained by two ranks."""
+    """All tasks, trained by two world."""
     folder = write(tmp_path_factory.mktemp("two") / "runs", {name: tiny(**task) for name, task in TASKS.items()})
     torchrun(folder, 2)
     return folder
@@ -98,8 +99,10 @@ def test_only_the_first_rank_writes(folder: Path):
         "best",
         "config.json",
         "last.pt",
+        "machine.json",
         "metrics.jsonl",
         "previous.pt",
+        "split.json",
         "test.json",
     ]
     assert [line["epoch"] for line in metrics(folder / "plain")] == [1, 2]
@@ -107,13 +110,14 @@ def test_only_the_first_rank_writes(folder: Path):
 
 def test_a_run_of_two_goes_on_as_one(folder: Path, tmp_path: Path):
     """And is what it would have been alone all the time."""
-    config = tiny(epochs=3, decay_epochs=2, **TASKS["plain"])
+    config = tiny(epochs=3, anneal_epochs=2, **TASKS["plain"])
     (folder / "plain").rename(folder / "moved")
     fit(config, folder / "moved", resume=True)
     fit(config, tmp_path / "alone")
     assert_close(folder / "moved", tmp_path / "alone")
 
 
+@pytest.mark.slow
 def test_a_rank_that_is_killed_is_brought_back_and_nothing_is_lost(folder: Path, tmp_path: Path):
     """The second rank dies in the second epoch; the run ends as one that was spared, to the last bit."""
     killed = write(tmp_path / "killed", {"rich": tiny(**TASKS["rich"])})
@@ -136,7 +140,7 @@ def test_the_shares_of_a_draw_are_the_draw(kind: str, size: int, more: int, roll
     whole = draw(rollouts * batch, Generator().manual_seed(0)).unflatten(0, (rollouts, batch))
     generators, parts = [Generator().manual_seed(0) for _ in range(size)], []
     for rank, draws in enumerate(generators):
-        with Ranks(rank, size).share(batch) as part:
+        with World(rank, size).shard(batch) as part:
             images = part.stop - part.start
             parts.append(draw(rollouts * images, draws).unflatten(0, (rollouts, images)))
     assert torch.equal(torch.cat(parts, 1), whole)
@@ -151,27 +155,27 @@ def test_the_shares_of_dropout_are_the_dropout(size: int, more: int, rollouts: i
     whole = layer(value).unflatten(1, (rollouts, batch))
     for rank in range(size):
         torch.manual_seed(0)
-        with Ranks(rank, size).share(batch) as part:
+        with World(rank, size).shard(batch) as part:
             mine = value.unflatten(1, (rollouts, batch))[:, :, part].flatten(1, 2)
             assert torch.equal(layer(mine).unflatten(1, (rollouts, -1)), whole[:, :, part])
 
 
 def test_draws_without_a_generator_and_outside_of_a_share_are_left_alone():
-    with Ranks(1, 2).share(4):
+    with World(1, 2).shard(4):
         assert torch.rand(3, 2).shape == (3, 2)
     assert torch.rand(4, generator=Generator()).shape == (4,)
 
 
 def test_one_process_takes_everything_and_asks_nobody():
-    with ALONE.share(5) as part:
+    with ALONE.shard(5) as part:
         assert part == slice(0, 5)
         assert not torch.overrides._get_current_function_mode_stack()
-    assert ALONE.agree(3) == 3
-    assert ALONE.from_first(lambda: {"a": 1}) == {"a": 1}
+    assert ALONE.all_reduce_max(3) == 3
+    assert ALONE.broadcast(lambda: {"a": 1}) == {"a": 1}
 
 
 def test_a_batch_has_an_image_for_every_rank():
-    with pytest.raises(ValueError, match=r"an image for each of 3 processes\. Found 2"), Ranks(0, 3).share(2):
+    with pytest.raises(ValueError, match=r"an image for each of 3 processes\. Found 2"), World(0, 3).shard(2):
         pass
 
 
@@ -179,7 +183,7 @@ def test_a_batch_has_an_image_for_every_rank():
 def test_parts_make_the_batch_and_differ_by_one_image_at_most(more: int, size: int):
     batch, parts = size + more, []
     for rank in range(size):
-        with Ranks(rank, size).share(batch) as part:
+        with World(rank, size).shard(batch) as part:
             parts.append(part)
     assert [image for part in parts for image in range(part.start, part.stop)] == list(range(batch))
     assert max(part.stop - part.start for part in parts) <= math.ceil(batch / size)
@@ -190,7 +194,7 @@ def test_a_process_that_replaces_one_that_died_goes_on_unasked(tmp_path: Path, m
     fit(tiny(), tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         fit(tiny(), tmp_path / "run", listener=Interrupt(1, 2))
-    for name in ("foveate.training.launch.launched", "foveate.training.fit.join"):
+    for name in ("foveate.training.distributed.launched", "foveate.training.fit.join"):
         monkeypatch.setattr(name, lambda *device: ALONE)  # torchrun's part of it is tried elsewhere
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
     with pytest.raises(ValueError, match="should be a new folder"):
@@ -199,3 +203,42 @@ def test_a_process_that_replaces_one_that_died_goes_on_unasked(tmp_path: Path, m
     fit(tiny(), tmp_path / "run")
     fit(tiny(), tmp_path / "begun")
     assert outcome(tmp_path / "run") == outcome(tmp_path / "begun") == outcome(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ("--epochs 0", "`epochs` should be at least 1. Found `epochs = 0`."),
+        ("--epoch 3", "Unknown option: --epoch. Did you mean --epochs?"),
+        ("--source ./nowhere", "`source` should be a folder with one subfolder per class. Found nothing at `nowhere`."),
+        ("--hidden-size 2000000", "There is not enough memory for that: try smaller sizes or batches."),
+        ("--batch-size 2 --folder run", "A batch should have an image for each of 3 processes. Found 2 images."),
+    ],
+)
+def test_torchrun_says_an_error_once(tmp_path: Path, arguments: str, sentence: str):
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "3", "-m", "foveate"]
+    command += ["train", "digits", *arguments.split()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=tmp_path)
+    assert done.returncode != 0
+    assert [line for line in done.stderr.splitlines() if "foveate: " in line] == [f"foveate: {sentence}"]
+
+
+def test_of_several_processes_one_says_an_error(monkeypatch: pytest.MonkeyPatch):
+    """Each sentence once, and none about a lost process where another has said why."""
+    store = TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    environment = {
+        "TORCHELASTIC_RUN_ID": "run",
+        "TORCHELASTIC_RESTART_COUNT": "0",
+        "WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    lost = ConnectionError("one gone")
+    assert [speaks(lost), speaks(lost)] == [True, False]
+    assert [speaks(ValueError("a")), speaks(ValueError("a")), speaks(ValueError("b"))] == [True, False, True]
+    assert not speaks(ConnectionError("another gone"))
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert speaks(ValueError("a"))

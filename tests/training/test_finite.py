@@ -13,21 +13,20 @@ from foveate import fit
 from foveate.data.batches import Batch
 from foveate.training import epoch as epochs
 from foveate.training import step as steps_of_training
-from foveate.training.epoch import Epoch, Listener, Progress
-from foveate.training.finite import EVERY, Watch, broken
-from foveate.training.learner import Learner, make_learner
+from foveate.training.epoch import Callback, Epoch, Progress
 from foveate.training.scenes import load_scenes
-from foveate.training.step import learn, train_step
+from foveate.training.state import TrainState, create_train_state
+from foveate.training.step import EVERY, FiniteMonitor, learn, nonfinite_flag, train_step
 from training.tiny import Interrupt, metrics, outcome, tiny
 
 BATCH = Batch(torch.arange(32 * 64).view(32, 1, 8, 8).remainder(251).to(torch.uint8), torch.arange(32) % 10)
 BAD = (math.nan, math.inf, -math.inf)
 
 
-def learner(**settings) -> Learner:
+def learner(**settings) -> TrainState:
     torch.manual_seed(0)
     config = tiny(image=(1, 8, 8), classes=tuple("0123456789"), **settings)
-    return make_learner(config, torch.device("cpu"))
+    return create_train_state(config, torch.device("cpu"))
 
 
 def everything(part: object) -> object:
@@ -46,7 +45,7 @@ def poison(monkeypatch: pytest.MonkeyPatch):
     def poison(*steps: int, value: float = math.nan, where: str = "loss") -> None:
         taken = [0]
 
-        def step(learner: Learner, batch: Batch, generator: torch.Generator):
+        def step(learner: TrainState, batch: Batch, generator: torch.Generator):
             taken[0] += 1
             if taken[0] not in steps:
                 return train_step(learner, batch, generator)
@@ -65,7 +64,7 @@ def poison(monkeypatch: pytest.MonkeyPatch):
 def sickened(learn, value: float):
     """A step's learning whose first gradient is `value` times what it was."""
 
-    def sickly(learner: Learner, batch: Batch, generator: torch.Generator):
+    def sickly(learner: TrainState, batch: Batch, generator: torch.Generator):
         losses = learn(learner, batch, generator)
         parameter = next(learner.model.parameters())
         assert parameter.grad is not None
@@ -88,11 +87,11 @@ def sick(forward, value: float):
 @pytest.mark.parametrize("bad", BAD)
 def test_broken_is_1_where_either_is_not_finite(bad: float):
     pair = torch.tensor(3e38), torch.tensor(bad)  # the sum of two of the first would not be finite
-    found = [broken(first, second).item() for first in pair for second in pair]
+    found = [nonfinite_flag(first, second).item() for first in pair for second in pair]
     assert found == [0.0, 1.0, 1.0, 1.0]
 
 
-@pytest.mark.parametrize("settings", [{"ema": 0.9}, {"optimizer": "sgd"}, {"optimizer": "sgd", "momentum": 0.0}])
+@pytest.mark.parametrize("settings", [{"ema_decay": 0.9}, {"optimizer": "sgd"}])
 @pytest.mark.parametrize("first", [True, False])
 def test_a_step_that_is_not_finite_changes_nothing(settings: dict, first: bool, monkeypatch: pytest.MonkeyPatch):
     """Neither weights nor moments, whether they exist yet or not; the average sees the same weights once more."""
@@ -124,7 +123,7 @@ def any_number(part: object) -> bool:
 def test_a_run_stops_in_the_step_that_is_not_finite_and_names_it(tmp_path: Path, poison, where: str, value: float):
     heard: list[int] = []
 
-    class Ear(Listener):
+    class Ear(Callback):
         def on_step(self, epoch: int, step: int) -> None:
             heard.append(step)
 
@@ -173,7 +172,7 @@ def test_skipped_steps_are_counted_across_a_stop_inside_the_epoch(tmp_path: Path
 
 def test_an_epoch_of_nothing_but_skipped_steps_stops_the_run(tmp_path: Path, poison):
     poison(5, 6, 7, 8)
-    with pytest.raises(ValueError, match=r"Found a loss of nan .* in step 8"):
+    with pytest.raises(ValueError, match=r"Found a loss of nan .* in step 8\..*: every step .* was skipped\.$"):
         fit(tiny(skip_nonfinite=True, epochs=3), tmp_path)
     assert len(metrics(tmp_path)) == 1
 
@@ -181,7 +180,7 @@ def test_an_epoch_of_nothing_but_skipped_steps_stops_the_run(tmp_path: Path, poi
 def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path):
     """A rate so high that the weights overflow in a step whose loss and gradient are still finite."""
     with pytest.raises(ValueError, match=r"Weights should be finite\. Found some that are not after step 1\."):
-        fit(tiny(optimizer="sgd", learning_rate=3e38, reward_scale=1e6, checkpoint_minutes=0.0), tmp_path)
+        fit(tiny(optimizer="sgd", learning_rate=3e38, policy_weight=1e6, checkpoint_minutes=0.0), tmp_path)
     state = torch.load(tmp_path / "last.pt", weights_only=True)
     assert state["progress"]["step"] == 0
     assert all(weight.isfinite().all() for weight in state["learner"]["model"].values())
@@ -191,32 +190,34 @@ def test_weights_that_are_not_finite_are_never_saved(tmp_path: Path):
 def patient_watch(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asks every so often, as on a GPU."""
 
-    def watch(device: torch.device) -> Watch:
-        watch = Watch(device)
+    def watch(device: torch.device) -> FiniteMonitor:
+        watch = FiniteMonitor(device)
         watch._recent = torch.zeros(EVERY, 2)
         return watch
 
-    monkeypatch.setattr(epochs, "Watch", watch)
+    monkeypatch.setattr(epochs, "FiniteMonitor", watch)
 
 
 def test_a_gpu_is_asked_every_so_often_and_names_the_step_all_the_same(patient_watch: None):
-    watch = epochs.Watch(torch.device("cpu"))
-    asked = [watch.note(torch.tensor([1.0, math.nan if step == 42 else 2.0]), step) for step in range(1, EVERY + 1)]
+    watch = epochs.FiniteMonitor(torch.device("cpu"))
+    one = torch.tensor(1.0)
+    asked = [watch.note(one, one * math.nan if step == 42 else one, step) for step in range(1, EVERY + 1)]
     assert asked == [False] * (EVERY - 1) + [True]
     ((step, loss, norm),) = watch.found()
     assert (step, loss) == (42, 1.0)
     assert math.isnan(norm)
     assert watch.found() == []
-    watch.note(torch.tensor([math.inf, 0.0]), 101)
+    watch.note(one * math.inf, one * 0, 101)
     assert watch.found() == [(101, math.inf, 0.0)]  # asked before its time, at a checkpoint
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
 def test_a_step_reads_nothing_back(patient_watch: None, optimizer: str, monkeypatch: pytest.MonkeyPatch):
     """The update, the sums and the watch of an epoch: no value is asked for."""
-    monkeypatch.setattr("foveate.reward.criterion._check_label", lambda *_: None)  # which looks on a CPU only
-    config = tiny(image=(1, 8, 8), classes=tuple("0123456789"), gradient_cut=1.0, optimizer=optimizer)
-    steps = Epoch(make_learner(config, torch.device("cpu")), load_scenes(config.data), Progress()).run()
+    # It reads values on a CPU only.
+    monkeypatch.setattr("foveate.reward.loss.check_target", lambda name, target, classes: target)
+    config = tiny(image=(1, 8, 8), classes=tuple("0123456789"), max_grad_norm=1.0, optimizer=optimizer)
+    steps = Epoch(create_train_state(config, torch.device("cpu")), load_scenes(config.data), Progress()).run()
     next(steps)
     assert "_local_scalar_dense" not in operations(lambda: next(steps))
 

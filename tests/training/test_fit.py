@@ -13,10 +13,10 @@ from foveate.cli import main
 from foveate.data.records import Dataset, InMemory
 from foveate.data.sources import load
 from foveate.settings import to_toml
-from foveate.training.epoch import Listener
+from foveate.training.epoch import Callback
 from foveate.training.run import Run
 from foveate.training.scenes import load_scenes
-from foveate.training.schedule import fall
+from foveate.training.schedule import anneal
 from training.tiny import Interrupt, metrics, outcome, tiny
 
 FIELDS = [
@@ -44,10 +44,10 @@ FIELDS = [
 # What a checkpoint could forget: each has a state of its own, or counts epochs and steps.
 STATEFUL = {
     "plain": {},
-    "averaged": {"ema": 0.9, "dropout": 0.3},
-    "momentum": {"optimizer": "sgd", "schedule": "linear", "baseline": "scalar", "decay_epochs": 2},
+    "averaged": {"ema_decay": 0.9, "dropout": 0.3},
+    "momentum": {"optimizer": "sgd", "schedule": "linear", "baseline": "scalar", "anneal_epochs": 2},
     "patience": {"patience": 1, "learning_rate": 1e-12, "min_learning_rate": 0.0},
-    "canvas": {"canvas": "cluttered", "canvas_size": 12, "distractors": 2, "start": "random", "core": "lstm"},
+    "canvas": {"canvas": "cluttered", "canvas_size": 12, "distractors": 2, "first_glimpse": "random", "core": "lstm"},
     "rollouts": {
         "num_rollouts": 2,
         "baseline": "leave-one-out",
@@ -61,7 +61,7 @@ STATEFUL = {
 @pytest.mark.parametrize("settings", STATEFUL.values(), ids=STATEFUL)
 def test_bug_15_an_interrupted_run_goes_on_bit_for_bit(tmp_path, settings: dict):
     """And so two runs are bitwise equal: after an epoch, in the middle of one, or not interrupted at all."""
-    config = tiny(**{"epochs": 3, "scenes": 64} | settings)
+    config = tiny(**{"epochs": 3, "epoch_size": 64} | settings)
     whole = fit(config, tmp_path / "whole")
     parts = tmp_path / "parts"
     for interrupt in (Interrupt(1), Interrupt(2, step=2)):
@@ -69,14 +69,14 @@ def test_bug_15_an_interrupted_run_goes_on_bit_for_bit(tmp_path, settings: dict)
             fit(config, parts, resume=parts.exists(), listener=interrupt)
     resumed = fit(config, parts, resume=True)
     assert outcome(parts) == outcome(tmp_path / "whole")
-    assert resumed.test.wrong == whole.test.wrong
+    assert resumed.test.num_errors == whole.test.num_errors
     assert resumed.progress.epoch == whole.progress.epoch == (2 if "patience" in settings else 3)
 
 
 @pytest.mark.parametrize("settings", STATEFUL.values(), ids=STATEFUL)
 def test_a_run_goes_on_bit_for_bit_after_any_step(tmp_path, settings: dict):
     """Stopped after each step of each epoch, just before it would be saved: from the step before, if it was saved."""
-    config = tiny(**{"epochs": 2, "scenes": 96, "checkpoint_minutes": 0.0} | settings)
+    config = tiny(**{"epochs": 2, "epoch_size": 96, "checkpoint_minutes": 0.0} | settings)
     fit(config, tmp_path / "whole")
     heard: list[tuple[int, int]] = []
     for at in [(1, 1), (1, 2), (1, 3), (2, 1), (2, 2), (2, 3)]:
@@ -119,18 +119,18 @@ def test_a_run_stopped_in_its_first_epoch_can_be_resumed(tmp_path):
 
 
 def test_a_longer_run_is_a_resumed_shorter_one(tmp_path):
-    fit(tiny(epochs=1, decay_epochs=3), tmp_path / "parts")
-    fit(tiny(epochs=2, decay_epochs=3), tmp_path / "parts", resume=True)
-    fit(tiny(epochs=2, decay_epochs=3), tmp_path / "whole")
+    fit(tiny(epochs=1, anneal_epochs=3), tmp_path / "parts")
+    fit(tiny(epochs=2, anneal_epochs=3), tmp_path / "parts", resume=True)
+    fit(tiny(epochs=2, anneal_epochs=3), tmp_path / "whole")
     assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
 
 
 def test_settings_of_the_optimizer_may_change_on_resume(tmp_path):
     """They are the config's, not the checkpoint's."""
-    fit(tiny(epochs=1, decay_epochs=9), tmp_path / "same")
-    fit(tiny(epochs=1, decay_epochs=9), tmp_path / "changed")
-    fit(tiny(epochs=2, decay_epochs=9), tmp_path / "same", resume=True)
-    fit(tiny(epochs=2, decay_epochs=9, weight_decay=0.5), tmp_path / "changed", resume=True)
+    fit(tiny(epochs=1, anneal_epochs=9), tmp_path / "same")
+    fit(tiny(epochs=1, anneal_epochs=9), tmp_path / "changed")
+    fit(tiny(epochs=2, anneal_epochs=9), tmp_path / "same", resume=True)
+    fit(tiny(epochs=2, anneal_epochs=9, weight_decay=0.5), tmp_path / "changed", resume=True)
     same, changed = (metrics(tmp_path / name) for name in ("same", "changed"))
     assert same[0] == changed[0]
     assert same[1] != changed[1]
@@ -149,7 +149,7 @@ def test_a_run_leaves_torchs_global_generator_as_it_was(tmp_path):
 
 
 def test_who_listens_between_two_epochs_may_draw_as_they_please(tmp_path):
-    class Dice(Listener):
+    class Dice(Callback):
         def on_start(self, config, done, steps):
             torch.rand(1)
 
@@ -164,11 +164,11 @@ def test_who_listens_between_two_epochs_may_draw_as_they_please(tmp_path):
 def test_every_epoch_is_a_line_of_metrics(tmp_path):
     told: list[dict] = []
 
-    class Ear(Listener):
+    class Ear(Callback):
         def on_epoch(self, metrics):
             told.append(metrics)
 
-    fit(tiny(reward_scale=2.0), tmp_path, listener=Ear())
+    fit(tiny(), tmp_path, listener=Ear())
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert lines == told
     assert [list(line) for line in lines] == [FIELDS] * 2
@@ -179,18 +179,9 @@ def test_every_epoch_is_a_line_of_metrics(tmp_path):
         assert 0 <= line["train_error"] <= 1
         assert round(line["train_error"] * 128) == pytest.approx(line["train_error"] * 128, abs=1e-3)
         assert line["best_validation_error"] == min(other["validation_error"] for other in lines[:number])
-        assert line["learning_rate"] == fall(4 * number - 1, 8, start=5e-3, floor=1e-5, schedule="cosine")
+        assert line["learning_rate"] == anneal(4 * number - 1, 8, start=5e-3, floor=1e-5, schedule="cosine")
         assert line["images_per_second"] > 0
     assert 0 < lines[0]["seconds"] <= lines[1]["seconds"]
-
-
-def test_the_training_error_is_a_fraction_whatever_the_scale_of_the_reward(tmp_path):
-    """Where nothing learns from the reward, its scale changes nothing."""
-    for scale in (1.0, 4.0):
-        fit(tiny(policy_weight=0.0, baseline="none", reward_scale=scale), tmp_path / str(scale))
-    errors = [[line["train_error"] for line in metrics(tmp_path / name)] for name in ("1.0", "4.0")]
-    assert errors[0] == errors[1]
-    assert errors[0] != [1.0, 1.0]
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -236,7 +227,7 @@ SPLITS = ("train", "validation", "test")
 
 
 def test_bug_12_the_test_set_is_looked_at_once_after_everything_else(tmp_path, log):
-    summary = fit(tiny(epochs=3, scenes=96), tmp_path)
+    summary = fit(tiny(epochs=3, epoch_size=96), tmp_path)
     assert log[-summary.test.n :] == ["test"] * summary.test.n
     assert log.count("test") == summary.test.n == 359
     assert log.count("validation") == 3 * 240
@@ -244,8 +235,8 @@ def test_bug_12_the_test_set_is_looked_at_once_after_everything_else(tmp_path, l
 
 
 def test_the_test_set_can_be_left_alone_until_it_is_asked_for(tmp_path, log, capsys):
-    (tmp_path / "mine.toml").write_text(to_toml(tiny(epochs=1, scenes=32, evaluate_on="validation")))
-    words, folder = ["train", "--run", str(tmp_path / "run")], tmp_path / "run"
+    (tmp_path / "mine.toml").write_text(to_toml(tiny(epochs=1, epoch_size=32, evaluate_on="validation")))
+    words, folder = ["train", "--folder", str(tmp_path / "run")], tmp_path / "run"
     assert main([*words, str(tmp_path / "mine.toml")]) == 0
     said, found = capsys.readouterr().out, json.loads((folder / "validation.json").read_text())
     assert "test" not in log
@@ -260,7 +251,7 @@ def test_the_test_set_can_be_left_alone_until_it_is_asked_for(tmp_path, log, cap
 
 
 def test_bug_12_the_model_is_chosen_by_its_validation_error(tmp_path):
-    settings = {"learning_rate": 0.3, "schedule": "constant", "scenes": 64}  # so wild that the last is not the best
+    settings = {"learning_rate": 0.3, "schedule": "constant", "epoch_size": 64}  # so wild that the last is not the best
     summary = fit(tiny(**settings, epochs=6), tmp_path / "run")
     errors = [line["validation_error"] for line in metrics(tmp_path / "run")]
     best = errors.index(min(errors)) + 1
@@ -270,7 +261,7 @@ def test_bug_12_the_model_is_chosen_by_its_validation_error(tmp_path):
     assert outcome(tmp_path / "run")["best"] == outcome(tmp_path / "short")["best"]
     model, digits = from_pretrained(tmp_path / "run"), load("digits")
     assert evaluate(model, digits.validation).error_rate == min(errors)
-    assert evaluate(model, digits.test).wrong == summary.test.wrong
+    assert evaluate(model, digits.test).num_errors == summary.test.num_errors
 
 
 def test_the_validation_images_are_trained_on_if_asked_and_the_test_images_never():
@@ -285,9 +276,9 @@ def test_the_validation_images_are_trained_on_if_asked_and_the_test_images_never
 
 
 def test_with_all_images_the_schedule_chooses_the_last_model(tmp_path, capsys):
-    settings = {"learning_rate": 0.3, "schedule": "constant", "scenes": 64, "train_on": "all"}
+    settings = {"learning_rate": 0.3, "schedule": "constant", "epoch_size": 64, "train_on": "all"}
     (tmp_path / "mine.toml").write_text(to_toml(tiny(**settings, epochs=3)))
-    assert main(["train", "--run", str(tmp_path / "run"), str(tmp_path / "mine.toml")]) == 0
+    assert main(["train", "--folder", str(tmp_path / "run"), str(tmp_path / "mine.toml")]) == 0
     said, lines = capsys.readouterr().out, metrics(tmp_path / "run")
     assert "The validation images are trained on too" in said
     assert "Model of the last of 3 epochs; the validation images were trained on too." in said
@@ -295,7 +286,7 @@ def test_with_all_images_the_schedule_chooses_the_last_model(tmp_path, capsys):
     assert [line["best_validation_error"] for line in lines] == [line["validation_error"] for line in lines]
     assert len({line["validation_error"] for line in lines}) > 1
     assert main(["evaluate", str(tmp_path / "run"), "--split", "validation"]) == 2
-    assert "this model has trained on the validation images too" in capsys.readouterr().err
+    assert "this model has trained on them too" in capsys.readouterr().err
     assert main(["evaluate", str(tmp_path / "run")]) == 0
     assert "trained on" not in capsys.readouterr().out
     best = from_pretrained(tmp_path / "run")
@@ -310,7 +301,7 @@ def test_nothing_is_chosen_by_images_that_were_trained_on(tmp_path):
 
 
 def test_the_averaged_model_is_the_one_that_is_judged_and_kept(tmp_path):
-    fit(tiny(epochs=1, ema=0.9), tmp_path)
+    fit(tiny(epochs=1, ema_decay=0.9), tmp_path)
     run = outcome(tmp_path)
     averaged, last = run["last"]["learner"]["averaged"], run["last"]["learner"]["model"]
     assert all(run["best"][name] == averaged[f"module.{name}"] for name in run["best"])
@@ -319,18 +310,21 @@ def test_the_averaged_model_is_the_one_that_is_judged_and_kept(tmp_path):
 
 def test_patience_ends_a_run_that_no_longer_improves(tmp_path):
     still = {"epochs": 9, "learning_rate": 1e-12, "min_learning_rate": 0.0}
-    assert fit(tiny(**still, patience=2), tmp_path).progress.epoch == 3
+    progress = fit(tiny(**still, patience=2), tmp_path).progress
+    assert progress.epoch == 3
+    assert progress.best_epoch == 3, "of equal errors the later epoch is kept"
+    assert progress.improved_epoch == 1, "an equal error is no improvement"
     assert fit(tiny(**still | {"epochs": 4}), tmp_path, overwrite=True).progress.epoch == 4
 
 
 def test_the_folder_holds_the_run_and_its_test(tmp_path):
     summary = fit(tiny(), tmp_path / "deep" / "run")
     assert sorted(file.name for file in summary.folder.iterdir()) == sorted(
-        ["best", "config.json", "last.pt", "metrics.jsonl", "previous.pt", "test.json"]
+        ["best", "config.json", "last.pt", "machine.json", "metrics.jsonl", "previous.pt", "split.json", "test.json"]
     )
     test = json.loads((summary.folder / "test.json").read_text())
     assert (test["policy"], test["num_rollouts"], test["n"]) == ("mean", 1, 359)
-    assert test["error_rate"] == summary.test.error_rate == test["wrong"] / 359
+    assert test["error_rate"] == summary.test.error_rate == test["num_errors"] / 359
     assert sum(map(sum, test["confusion"])) == 359
     assert summary.config.model.image == (1, 8, 8)
     assert summary.config.model.classes == tuple("0123456789")
@@ -339,7 +333,7 @@ def test_the_folder_holds_the_run_and_its_test(tmp_path):
 def test_the_listener_hears_every_step(tmp_path):
     heard: list[tuple] = []
 
-    class Ear(Listener):
+    class Ear(Callback):
         def on_start(self, config, done, steps):
             heard.append(("start", done, steps))
 
@@ -378,7 +372,7 @@ def test_a_run_is_not_resumed_with_another_model_or_other_data(tmp_path, changes
     assert outcome(tmp_path) == before
 
 
-@pytest.mark.parametrize("changes", [{"optimizer": "sgd"}, {"ema": 0.9}])
+@pytest.mark.parametrize("changes", [{"optimizer": "sgd"}, {"ema_decay": 0.9}])
 def test_a_run_is_not_resumed_with_another_optimizer_or_average(tmp_path, changes: dict):
     fit(tiny(epochs=1), tmp_path)
     before = outcome(tmp_path)
@@ -412,11 +406,11 @@ def test_a_disk_that_is_full_leaves_nothing_that_stands_in_the_way(tmp_path):
 
 
 def test_a_line_of_metrics_that_a_crash_cut_short_is_written_again(tmp_path):
-    fit(tiny(epochs=1, decay_epochs=2), tmp_path / "parts")
+    fit(tiny(epochs=1, anneal_epochs=2), tmp_path / "parts")
     with (tmp_path / "parts" / "metrics.jsonl").open("a") as file:
         file.write('{"epoch": 2, "st')
-    fit(tiny(epochs=2, decay_epochs=2), tmp_path / "parts", resume=True)
-    fit(tiny(epochs=2, decay_epochs=2), tmp_path / "whole")
+    fit(tiny(epochs=2, anneal_epochs=2), tmp_path / "parts", resume=True)
+    fit(tiny(epochs=2, anneal_epochs=2), tmp_path / "whole")
     assert outcome(tmp_path / "parts") == outcome(tmp_path / "whole")
 
 
@@ -428,15 +422,12 @@ def test_a_line_of_metrics_that_a_crash_cut_short_is_written_again(tmp_path):
         ({"num_rollouts": 0}, "`num_rollouts` should be at least 1."),
         ({"threads": 0}, "`threads` should be at least 1."),
         ({"patience": -1}, "`patience` should be at least 0."),
-        ({"decay_epochs": -1}, "`decay_epochs` should be at least 0."),
+        ({"anneal_epochs": -1}, "`anneal_epochs` should be at least 0."),
         ({"weight_decay": -0.1}, "`weight_decay` should be at least 0."),
-        ({"gradient_cut": -0.1}, "`gradient_cut` should be at least 0."),
-        ({"max_norm": -0.1}, "`max_norm` should be at least 0."),
-        ({"momentum": -0.1}, "`momentum` should be at least 0 and below 1."),
-        ({"momentum": 2.0}, "`momentum` should be at least 0 and below 1."),
-        ({"unit_pixels": 0.0}, "`unit_pixels` should be above 0."),
-        ({"depth": 65}, "`depth` should be at most 64."),
-        ({"num_glimpses": 10**6}, "`num_glimpses` should be at most 100,000."),
+        ({"max_grad_norm": -0.1}, "`max_grad_norm` should be at least 0."),
+        ({"unit_pixels": -1.0}, "`unit_pixels` should be at least 0."),
+        ({"depth": 65}, "`depth` should be at least 0 and at most 64."),
+        ({"num_glimpses": 10**6}, "`num_glimpses` should be at least 1 and at most 100,000."),
         ({"threads": 1024}, "`threads` should be at most"),
         ({"min_learning_rate": -0.1}, "`min_learning_rate` should be at least 0."),
         ({"learning_rate": 0.0}, "`learning_rate` should be above 0."),
@@ -445,17 +436,15 @@ def test_a_line_of_metrics_that_a_crash_cut_short_is_written_again(tmp_path):
         ({"threads": 100_000}, "`threads` should be at most"),
         ({"batch_size": 10**20}, "`batch_size` should be at most 1,000,000,000,000."),
         ({"device": "meta"}, "`device` should be `auto`, `cpu`, or a GPU of this machine."),
-        ({"ema": 1.0}, "`ema` should be at least 0 and below 1."),
+        ({"ema_decay": 1.0}, "`ema_decay` should be at least 0 and below 1."),
         ({"label_smoothing": 1.0}, "`label_smoothing` should be at least 0 and below 1."),
-        ({"reward_scale": 0.0}, "`reward_scale` should be above 0."),
         ({"policy_weight": -1.0}, "`policy_weight` should be at least 0."),
-        ({"baseline_weight": -1.0}, "`baseline_weight` should be at least 0."),
         ({"baseline": "leave-one-out"}, "`num_rollouts` should be at least 2 for the leave-one-out baseline."),
         ({"device": "abacus"}, "`device` should be `auto`, `cpu`, or a GPU of this machine. Found `device = abacus`."),
         ({"image": (1, 9, 9)}, "`image` should be (1, 8, 8), as the data is."),
         ({"classes": ("a", "b")}, "`classes` should be"),
-        ({"num_glimpses": 0}, "`num_glimpses` should be at least 1."),
-        ({"scenes": -1}, "`scenes` should be at least 0."),
+        ({"num_glimpses": 0}, "`num_glimpses` should be at least 1 and at most 100,000."),
+        ({"epoch_size": -1}, "`epoch_size` should be at least 0."),
         ({"canvas_size": 5}, "A canvas should be at least as large as its images"),
         ({"source": "digit"}, "Did you mean `digits`?"),
     ],
@@ -469,7 +458,7 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tmp_path, 
 def test_a_few_seconds_of_training_beat_chance_by_far(tmp_path):
     """Nine of ten wrong is chance."""
     model = {"what_width": 48, "where_width": 16, "join_width": 48, "hidden_size": 48, "std": 0.15}
-    summary = fit(tiny(**model, epochs=3, scenes=0, learning_rate=1e-2), tmp_path)
+    summary = fit(tiny(**model, epochs=3, epoch_size=0, learning_rate=1e-2), tmp_path)
     assert summary.progress.best_error < 0.65
     assert summary.test.interval[1] < 0.7
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from foveate import evaluate
 from foveate.data.records import InMemory
 from foveate.training.build import build
-from foveate.training.gaze import measure_gaze, policy_metrics
+from foveate.training.diagnostics import measure_gaze, policy_metrics
 from recurrent.tiny import CLASSES, agent
 from training.tiny import tiny_model
 

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 import torch
+import torch.nn.utils.prune
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from foveate import build, fit, from_pretrained, save_pretrained
-from foveate.training.files import aside
-from foveate.training.take_over import take_over
+from foveate.storage.files import aside
+from foveate.training.transfer import transfer_weights
 from torture.disk import Disk, Killed, kill
 from training.tiny import Interrupt, metrics, outcome, tiny, tiny_model
 
@@ -25,8 +26,8 @@ from training.tiny import Interrupt, metrics, outcome, tiny, tiny_model
     [
         {},
         {"core": "lstm", "locator_width": 5, "learn_std": True},
-        {"columns": 3, "core": "lstm"},
-        {"core": "gru", "baseline": "scalar", "depth": 2, "scale": 1.7, "start": "centre", "stochastic": True},
+        {"ensemble": 3, "core": "lstm"},
+        {"core": "gru", "baseline": "scalar", "depth": 2, "first_glimpse": "center", "stochastic": True},
     ],
 )
 def test_a_model_is_the_same_after_a_round_trip(tmp_path, changes: dict):
@@ -36,9 +37,9 @@ def test_a_model_is_the_same_after_a_round_trip(tmp_path, changes: dict):
     assert not copy.training
     image = torch.randint(256, (5, 1, 8, 8), dtype=torch.uint8)
     first, second = (vars(m(image, generator=torch.Generator().manual_seed(0))) for m in (model, copy))
-    votes = first.pop("votes"), second.pop("votes")
-    assert all(torch.equal(first[name], second[name]) for name in first)
-    assert votes == (None, None) if model.config.columns == 1 else torch.equal(*votes)
+    for name, value in first.items():
+        assert second[name] is None if value is None else torch.equal(second[name], value)
+    assert (first["member_logits"] is None) == (model.config.ensemble == 1)
 
 
 def test_a_saved_model_holds_no_pickle_and_nothing_else(tmp_path):
@@ -156,11 +157,11 @@ def test_a_file_whose_writing_fails_leaves_the_one_before(tmp_path: Path):
 def test_a_model_starts_with_what_another_has_learned():
     """The same model takes all of it; in one that sees more it is the first scale, and the rest keeps its own start."""
     trained, other = build(tiny_model()), build(tiny_model())
-    take_over(other, trained)
+    transfer_weights(other, trained)
     assert all(torch.equal(*pair) for pair in zip(other.parameters(), trained.parameters(), strict=True))
     larger = build(tiny_model(depth=2))
     before = {name: value.clone() for name, value in larger.named_parameters()}
-    take_over(larger, trained)
+    transfer_weights(larger, trained)
     for name, value in trained.named_parameters():
         corner = tuple(map(slice, value.shape))
         before[name][corner] = value
@@ -179,13 +180,13 @@ WIDTHS = {"what_width": 8, "where_width": 8, "join_width": 12, "hidden_size": 12
 )
 def test_a_wider_model_answers_as_the_other_did(core: str, baseline: str, columns: int, more: dict[str, int]):
     """Whatever grows: no unit reads one that is added, whose own weights are those of its start."""
-    kinds = {"core": core, "baseline": baseline, "columns": columns}
+    kinds = {"core": core, "baseline": baseline, "ensemble": columns}
     trained = build(tiny_model(**kinds, **WIDTHS)).eval()
     wide = {name: width + more[name] for name, width in WIDTHS.items()}
     wider = build(tiny_model(**kinds, **wide)).eval()
-    last: Any = wider.glimpse if columns == 1 else wider.glimpse.columns[-1]
+    last: Any = wider.glimpse if columns == 1 else wider.glimpse.members[-1]
     added = last.what[1].weight[WIDTHS["what_width"] :].clone()
-    take_over(wider, trained)
+    transfer_weights(wider, trained)
     image = torch.randint(256, (5, 1, 8, 8), dtype=torch.uint8)
     before, after = trained(image), wider(image)
     for field in ("logits", "locations", "baselines"):
@@ -197,9 +198,9 @@ def test_a_wider_model_answers_as_the_other_did(core: str, baseline: str, column
 
 def test_units_that_are_added_learn():
     trained, wider = build(tiny_model()), build(tiny_model(hidden_size=15, what_width=16))
-    take_over(wider, trained)
+    transfer_weights(wider, trained)
     image = torch.randint(256, (5, 1, 8, 8), dtype=torch.uint8)
-    wider(image).answer.log_softmax(-1)[:, 0].sum().backward()
+    wider(image).final_logits.log_softmax(-1)[:, 0].sum().backward()
     assert (wider.classifier[1].weight.grad[:, 12:].abs().sum(0) > 0).any()
     assert (wider.glimpse.join[0].weight.grad[:, 8:16].abs() > 0).any()
 
@@ -208,7 +209,7 @@ def test_a_scale_a_channel_and_an_edge_that_are_black_change_no_answer():
     """Their weights read nothing there; the others stay with their scale, their channel and their pixel."""
     trained = build(tiny_model(depth=2, glimpse_size=(3, 4))).eval()
     larger = build(tiny_model(image=(2, 8, 8), depth=3, glimpse_size=(5, 8))).eval()
-    take_over(larger, trained)
+    transfer_weights(larger, trained)
     glimpse = torch.rand(5, 2, 3, 4)  # scale by scale
     seen = torch.zeros(5, 3, 2, 5, 8)
     seen[:, :2, 0, 1:4, 2:6] = glimpse
@@ -218,12 +219,12 @@ def test_a_scale_a_channel_and_an_edge_that_are_black_change_no_answer():
 @pytest.mark.parametrize("columns", [1, 2])
 def test_a_gaze_moves_by_the_same_pixels_on_a_larger_image(columns: int):
     """An image in the middle of a larger one is looked at, and named, as it was alone."""
-    small = {"image": (1, 20, 12), "unit_pixels": 2.0, "glimpse_size": (3, 3), "depth": 2, "columns": columns}
+    small = {"image": (1, 20, 12), "unit_pixels": 2.0, "glimpse_size": (3, 3), "depth": 2, "ensemble": columns}
     trained = build(tiny_model(**small)).eval()
     with torch.no_grad():
         trained.locator.mean[-2].weight.mul_(0.3)  # so that no place lies at the bound of either model
     larger = build(tiny_model(**{**small, "image": (1, 26, 32), "unit_pixels": 5.0})).eval()
-    take_over(larger, trained)
+    transfer_weights(larger, trained)
     image = torch.randint(256, (9, 1, 20, 12), dtype=torch.uint8)
     before, after = trained(image), larger(torch.nn.functional.pad(image, (10, 10, 3, 3)))
     pixels = torch.tensor([12.0, 20.0]), torch.tensor([32.0, 26.0])
@@ -238,7 +239,7 @@ def test_a_gaze_moves_by_the_same_pixels_on_a_larger_image(columns: int):
 def test_what_means_something_else_is_not_taken(changes: dict, part: str):
     trained, other = build(tiny_model()), build(tiny_model(**changes))
     before = {name: value.clone() for name, value in getattr(other, part).named_parameters()}
-    take_over(other, trained)
+    transfer_weights(other, trained)
     assert all(torch.equal(getattr(other, part).get_parameter(name), value) for name, value in before.items())
     assert torch.equal(other.core.recurrent.weight, trained.core.recurrent.weight)
 
@@ -250,7 +251,7 @@ def test_what_means_something_else_is_not_taken(changes: dict, part: str):
         ({"glimpse_size": (2, 9)}, "a `glimpse_size[0]` of at most 2, as the new one has. Found 4."),
         ({"core": "gru"}, "`core = gru`, as the new one has. Found `core = lstm`."),
         ({"core": "rectified"}, "`core = rectified`, as the new one has. Found `core = lstm`."),
-        ({"columns": 2}, "`columns = 2`, as the new one has. Found `columns = 1`."),
+        ({"ensemble": 2}, "`ensemble = 2`, as the new one has. Found `ensemble = 1`."),
         ({"learn_std": True}, "`learn_std = True`, as the new one has. Found `learn_std = False`."),
         ({"locator_width": 0}, "a `locator_width` of at most 0, as the new one has. Found 5."),
         ({"image": (2, 8, 8), "depth": 1}, "a `depth` of at most 1, as the new one has. Found 2."),
@@ -259,18 +260,18 @@ def test_what_means_something_else_is_not_taken(changes: dict, part: str):
 def test_a_model_of_other_parts_is_no_start(changes: dict, sentence: str):
     mine = {"core": "lstm", "locator_width": 5, "depth": 2}
     with pytest.raises(ValueError, match=re.escape(sentence)):
-        take_over(build(tiny_model(**mine | changes)), build(tiny_model(**mine)))
+        transfer_weights(build(tiny_model(**mine | changes)), build(tiny_model(**mine)))
 
 
 def test_a_locator_of_one_layer_is_no_start_for_one_of_two():
     with pytest.raises(ValueError, match=re.escape("a `locator_width` of 1 or more, as the new one has. Found 0.")):
-        take_over(build(tiny_model(locator_width=5)), build(tiny_model()))
+        transfer_weights(build(tiny_model(locator_width=5)), build(tiny_model()))
 
 
 def test_a_learned_deviation_means_as_many_pixels_as_before():
     trained = build(tiny_model(learn_std=True, unit_pixels=2.0, std=0.3))
     larger = build(tiny_model(learn_std=True, unit_pixels=4.0))
-    take_over(larger, trained)
+    transfer_weights(larger, trained)
     after, before = (model.locator.get_parameter("unit.log_std").exp() for model in (larger, trained))
     torch.testing.assert_close(4 * after, 2 * before)
 
@@ -279,7 +280,12 @@ def test_a_learned_deviation_means_as_many_pixels_as_before():
 def test_a_run_starts_from_a_pretrained_model(tmp_path: Path, ema: float):
     """Its first epoch, with a learning rate of almost 0, leaves the model as it was, and it knows what that knew."""
     trained = fit(tiny(epochs=6), tmp_path / "trained")
-    settings = {"pretrained": str(tmp_path / "trained"), "learning_rate": 1e-12, "min_learning_rate": 1e-12, "ema": ema}
+    settings = {
+        "pretrained": str(tmp_path / "trained"),
+        "learning_rate": 1e-12,
+        "min_learning_rate": 1e-12,
+        "ema_decay": ema,
+    }
     fit(tiny(epochs=1, **settings), tmp_path / "run")
     found = metrics(tmp_path / "run")[0]
     assert found["validation_error"] == trained.progress.best_error
@@ -306,3 +312,97 @@ def test_a_pretrained_model_that_is_not_there_is_named_and_no_run_is_begun(tmp_p
     with pytest.raises(FileNotFoundError, match=r"Did you mean `digits`\?"):
         fit(tiny(pretrained="digit"), tmp_path / "run")
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+@pytest.mark.parametrize("learn_std", [True, False])
+def test_a_model_built_on_the_meta_device_answers_the_same_once_it_is_loaded(learn_std: bool):
+    """All that its answers depend on is in the state: reach and standard deviation too."""
+    model = build(tiny_model(std=0.3, unit_pixels=3.0, learn_std=learn_std))
+    with torch.device("meta"):
+        loaded = build(model.config)
+    loaded.load_state_dict(model.state_dict(), assign=True)
+    assert not any(tensor.is_meta for tensor in [*loaded.parameters(), *loaded.buffers()])
+    image = torch.rand(4, 1, 8, 8)
+    one, other = (each(image, generator=torch.Generator().manual_seed(1)) for each in (model, loaded))
+    assert torch.equal(one.locations, other.locations)
+    assert torch.equal(one.logits, other.logits)
+
+
+def wrap_in_average(model):
+    return torch.optim.swa_utils.AveragedModel(model)
+
+
+def compile_model(model):
+    return torch.compile(model, backend="eager")
+
+
+def compile_core(model):
+    model.core = compile_model(model.core)
+    return model
+
+
+def normalize_weights(model):
+    torch.nn.utils.parametrizations.weight_norm(model.classifier[1])
+    model.classifier[1].parametrizations.weight.original0.data *= 2
+    return model
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        compile_model,
+        torch.nn.DataParallel,
+        wrap_in_average,
+        lambda model: wrap_in_average(compile_model(model)),
+        compile_core,
+        normalize_weights,
+        torch.nn.Module.half,
+    ],
+)
+def test_a_wrapped_or_parametrized_model_is_saved_as_what_it_computes(tmp_path: Path, change):
+    model = build(tiny_model()).eval()
+    copy = from_pretrained(save_pretrained(change(model), tmp_path))
+    image = torch.randint(256, (5, 1, 8, 8), dtype=torch.uint8)
+    if isinstance(model.core, torch._dynamo.OptimizedModule):
+        model.core = model.core._orig_mod  # the checker of shapes in the tests excludes compiling
+    torch.testing.assert_close(copy(image).logits, model.float()(image).logits)
+
+
+def replace_classifier(model):
+    model.classifier = torch.nn.Linear(12, 3)
+    return model
+
+
+def replace_layer(model):
+    model.classifier[1] = torch.nn.Linear(12, 11)
+    return model
+
+
+def replace_activation(model):
+    model.core.activation = torch.nn.Tanh()
+    return model
+
+
+def prune(model):
+    torch.nn.utils.prune.l1_unstructured(model.classifier[1], "weight", 0.5)
+    return model
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            replace_classifier,
+            "`classifier` should be a `Sequential`, as the config says. Found `torch.nn",
+        ),
+        (replace_layer, "`classifier.1.weight` should be of shape (10, 12), as in the config. Found (11, 12)."),
+        (replace_activation, "`core.activation` should be a `ReLU`, as the config says."),
+        (prune, "should have the weights that its config names. Found `classifier.1.weight_orig` too."),
+        (lambda model: model.to("meta"), "should hold numbers. Found a tensor on the meta device."),
+        (lambda model: torch.nn.Linear(2, 2), "`model` should be one that `build` made. Found a `Linear`."),
+    ],
+)
+def test_a_model_that_could_not_be_loaded_is_not_saved(tmp_path: Path, change, sentence: str):
+    with pytest.raises(ValueError, match=re.escape(sentence)):
+        save_pretrained(change(build(tiny_model())), tmp_path / "model")
+    assert not (tmp_path / "model").exists()

@@ -10,14 +10,14 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from foveate import fit, settings
 from foveate.cli import main
 from foveate.cli.sweep import _print_table, _termination_as_interrupt
-from foveate.training.sweep import Run, plan, summary
-from foveate.training.workers import work
+from foveate.training.sweep import Run, plan, summary, work
 from training.tiny import tiny
 
 # What a finished run leaves, as a sweep reads it.
@@ -32,6 +32,17 @@ def shell(script: str, run: Run) -> list[str]:
 
 def runs_of(folder: Path, count: int = 4) -> list[Run]:
     return plan(tiny(), {}, range(count), folder)
+
+
+def table(runs: list[Run], failures: dict[str, str]) -> list[tuple[Run, dict[str, Any]]]:
+    """How the runs of a folder stand."""
+    rows = []
+    for run in runs:
+        facts = {"state": "done", **run.result()} if run.done else {"state": "open"}
+        if run.name in failures:
+            facts = {"state": "failed", "failure": failures[run.name]}
+        rows.append((run, facts))
+    return rows
 
 
 def test_every_combination_is_planned_once_with_its_settings(tmp_path: Path):
@@ -94,7 +105,7 @@ def test_a_failure_is_named_with_its_last_words_and_the_rest_goes_on(tmp_path: P
     log = tmp_path / "seed=1.log"
     assert failures == {"seed=1": f"There is no such thing. (exit code 2; {log})"}
     assert heard == {**dict.fromkeys(f"seed={seed}" for seed in range(4)), **failures}
-    told = summary(runs_of(tmp_path), failures)
+    told = summary(table(runs_of(tmp_path), failures))
     assert [run["state"] for run in told["runs"]] == ["done", "failed", "done", "done"]
     assert told["rows"][0]["n"] == 3
     assert told["rows"][0]["test_error"] == {"mean": 0.5, "deviation": 0.0}
@@ -152,15 +163,15 @@ def test_whoever_ends_the_sweep_interrupts_it_and_only_it(number: signal.Signals
 def test_a_sweep_in_which_a_run_failed_says_so_and_fails(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], failures: dict, code: int
 ):
-    monkeypatch.setattr("foveate.training.workers.work", lambda *runs, **listeners: failures)
+    monkeypatch.setattr("foveate.training.sweep.work", lambda *runs, **listeners: failures)
     recipe = tmp_path / "little.toml"
     recipe.write_text(settings.to_toml(tiny()))
-    assert main(["sweep", str(recipe), "--seeds", "0", "--run", str(tmp_path / "sweep")]) == code
+    assert main(["sweep", str(recipe), "--seeds", "0", "--folder", str(tmp_path / "sweep")]) == code
     assert ("Failed: seed=0: There is no such thing." in capsys.readouterr().out) == bool(failures)
 
 
 def test_a_worker_that_does_not_go_is_made_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("foveate.training.workers.PATIENCE", 0.2)
+    monkeypatch.setattr("foveate.training.sweep.PATIENCE", 0.2)
     pid = tmp_path / "seed=0.pid"
     script = "trap '' INT; echo $$ > RUN.pid; while :; do sleep 0.05; done"
 
@@ -174,20 +185,21 @@ def test_a_worker_that_does_not_go_is_made_to(tmp_path: Path, monkeypatch: pytes
         os.kill(int(pid.read_text()), 0)
 
 
+@pytest.mark.slow
 def test_a_sweep_that_is_stopped_goes_on_where_it_was_and_ends_in_a_table(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     """SIGTERM once an epoch is done; the same command then ends like runs that never stopped, and then has no more."""
     recipe, folder = tmp_path / "little.toml", tmp_path / "sweep"
     recipe.write_text(settings.to_toml(tiny(epochs=20)))
-    words = ["sweep", str(recipe), "--set", "training.learning-rate=5e-3", "--run", str(folder)]
+    words = ["sweep", str(recipe), "--set", "training.learning-rate=5e-3", "--folder", str(folder)]
     journal = folder / "learning_rate=0.005,seed=0" / "metrics.jsonl"
     process = subprocess.Popen([sys.executable, "-m", "foveate", *words], stdout=subprocess.PIPE, text=True)
     while process.poll() is None and not (journal.exists() and journal.read_text()):
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=60)
-    assert (process.returncode, "The same command goes on." in out) == (130, True), out
+    assert (process.returncode, "the same command continues." in out) == (130, True), out
     assert 1 <= len(journal.read_text().splitlines()) < 20
     assert main(words) == 0
     first, shown = (folder / "sweep.json").read_text(), capsys.readouterr().out
@@ -201,14 +213,14 @@ def test_a_sweep_that_is_stopped_goes_on_where_it_was_and_ends_in_a_table(
     assert "test error" not in shown
     assert not (journal.parent / "test.json").exists()
     assert main(words) == 0
-    assert "1 of 1 runs are done already." in capsys.readouterr().out
+    assert "1 of 1 runs are already done." in capsys.readouterr().out
     assert (folder / "sweep.json").read_text() == first
 
 
 def test_the_table_has_test_errors_where_they_were_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     runs = plan(tiny(), {"evaluate_on": ["test", "validation"]}, [0], tmp_path)
     work(runs, 2, command=lambda run: shell(FINISH.replace("test.json", f"{run.chosen['evaluate_on']}.json"), run))
-    _print_table(summary(runs, {})["rows"])
+    _print_table(summary(table(runs, {}))["rows"])
     seen, unseen = (line.split() for line in capsys.readouterr().out.splitlines() if "%" in line)
     assert ("25.00%" in seen, "50.00%" in seen) == (True, True)
     assert ("25.00%" in unseen, "50.00%" in unseen) == (True, False)
@@ -233,6 +245,11 @@ def test_the_table_has_test_errors_where_they_were_asked_for(tmp_path: Path, cap
             "leave the validation images to choose by. Found `train_on = all`",
         ),
         ("digits --workers 0", "`workers` should be at least 1."),
+        ("digits --trials -1", "`trials` should be at least 0. Found `trials = -1`."),
+        ("digits --set learning_rate=1e-4..1e-2", "A range should go with `--trials`."),
+        ("digits --trials 2 --set learning_rate=1e-2..1e-4", "A range should be `LOW..HIGH` of a number."),
+        ("digits --trials 2 --set core=gru..lstm", "A range should be `LOW..HIGH` of a number."),
+        ("digits --trials 2 --set learning_rate=0.0..1e-2", "`learning_rate` should be"),
         ("nothing", "`RECIPE` should be one of"),
     ],
 )

@@ -10,11 +10,11 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from foveate.config import Config, Model
-from foveate.training.epoch import Listener
+from foveate.training.epoch import Callback
 
 SMALL = {
     "source": "digits",
-    "scenes": 128,
+    "epoch_size": 128,
     "num_glimpses": 3,
     "glimpse_size": (4, 4),
     "what_width": 8,
@@ -25,6 +25,16 @@ SMALL = {
     "epochs": 2,
     "batch_size": 32,
     "learning_rate": 5e-3,
+    "degrees": 0.0,
+    "scale": 0.0,
+    "dropout": 0.0,
+    "locator_width": 0,
+    "std": 0.22,
+    "baseline": "value",
+    "num_rollouts": 1,
+    "weight_decay": 0.0,
+    "ema_decay": 0.0,
+    "precision": "fp32",
     "device": "cpu",
 }
 
@@ -76,7 +86,7 @@ def _plain(state: Any) -> Any:
     return state.tolist() if isinstance(state, Tensor) else state
 
 
-class Interrupt(Listener):
+class Interrupt(Callback):
     """Presses Ctrl-C after a step of an epoch, or (step 0) after the epoch."""
 
     def __init__(self, epoch: int, step: int = 0, heard: list[tuple[int, int]] | None = None) -> None:

@@ -1,5 +1,6 @@
 """Whatever a person has becomes the pixels that the model was trained on, or one sentence says why not."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from foveate.viewing.intake import take_in, zoom
+from foveate.config import Model
+from foveate.viewing.intake import as_bytes
+from foveate.viewing.prepare import prepare, zoom
 
-GREY, COLOUR = (1, 4, 6), (3, 4, 6)
+GRAY, COLOR = (1, 4, 6), (3, 4, 6)
 RED = np.broadcast_to(np.array([255, 0, 0], dtype=np.uint8), (4, 6, 3))
 
 
@@ -20,8 +23,9 @@ def spot(height: int = 4, width: int = 6) -> np.ndarray:
     return pixels
 
 
-def taken(image: object, shape: tuple[int, int, int] = GREY, resize: str = "pad") -> torch.Tensor:
-    return take_in(image, shape, resize)[0]
+def taken(image: object, shape: tuple[int, int, int] = GRAY, resize: str | None = None) -> torch.Tensor:
+    """The pixels that a model of images of this shape looks at."""
+    return prepare(image, Model(image=shape, classes=("a", "b")), resize=resize).image
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -34,10 +38,16 @@ def taken(image: object, shape: tuple[int, int, int] = GREY, resize: str = "pad"
         (spot() / 255).astype(np.float32),
         spot() > 0,
         (spot() / 255 * 65535).astype(np.uint16),
+        *(spot().astype(kind) for kind in ("int16", "int32", "int64", "uint32", "uint64")),
+        spot().astype(np.float64) / 255,
+        (spot() / 255).astype(np.float16),
         np.stack([spot()] * 3, axis=-1),
         np.stack([spot()] * 3 + [np.full((4, 6), 255, dtype=np.uint8)], axis=-1),
         torch.from_numpy(spot())[None],
         torch.from_numpy(spot()),
+        *(torch.from_numpy(spot())[None].to(kind) for kind in (torch.int16, torch.int32, torch.int64)),
+        *((torch.from_numpy(spot())[None] / 255).to(kind) for kind in (torch.float64, torch.half, torch.bfloat16)),
+        torch.from_numpy(spot())[None] > 0,
         torch.from_numpy(np.stack([spot()] * 3)),
         torch.from_numpy(np.stack([spot()] * 3)).to(torch.bfloat16) / 255,
         Image.fromarray(spot()),
@@ -72,15 +82,15 @@ def test_a_picture_is_turned_upright(tmp_path: Path) -> None:
     exif[0x0112] = 6
     Image.fromarray(spot(6, 4)).save(tmp_path / "a.png", exif=exif)
     for image in (tmp_path / "a.png", Image.open(tmp_path / "a.png")):
-        pixels, original = take_in(image, GREY, "pad")
-        assert original == (4, 6)
-        assert pixels[0].nonzero().tolist() == [[3, 5]]
+        prepared = prepare(image, Model(image=GRAY, classes=("a", "b")))
+        assert prepared.original == (4, 6)
+        assert prepared.image[0].nonzero().tolist() == [[3, 5]]
 
 
-def test_colour_becomes_grey_and_grey_becomes_colour() -> None:
-    assert taken(RED).shape == GREY
+def test_color_becomes_gray_and_gray_becomes_color() -> None:
+    assert taken(RED).shape == GRAY
     assert 70 < int(taken(RED)[0, 0, 0]) < 80  # the luma of red
-    assert taken(RED, COLOUR)[:, 0, 0].tolist() == [255, 0, 0]
+    assert taken(RED, COLOR)[:, 0, 0].tolist() == [255, 0, 0]
 
 
 def test_a_tensor_of_the_models_shape_keeps_its_numbers() -> None:
@@ -106,11 +116,21 @@ def test_zoom(resize: str, expected: tuple[float, float]) -> None:
 @pytest.mark.parametrize(
     ("image", "sentence"),
     [
-        (3, "should be a path, a picture, an array or a tensor. Found a int"),
+        (3, "should be a path, a file, bytes, a picture, an array or a tensor. Found a int"),
+        (b"no picture", "should be a readable image. Found no image of a known format"),
+        (io.BytesIO(b""), "should be a readable image"),
+        (io.StringIO("text"), "should be a file opened for reading bytes. Found one of str"),
         (np.zeros((3, 28, 28)), r"1 to 4 channels. Found the shape \(3, 28, 28\)"),
         (np.zeros((0, 3)), r"Found the shape \(0, 3\)"),
-        (np.zeros((4, 6), dtype=np.int64), "uint8, or floats .* Found the type int64"),
-        (np.full((4, 6), 200.0), r"in \[0, 1\]. Found \[200, 200\]"),
+        (np.full((4, 6), 300), r"of int64 should be in \[0, 255\]. Found \[300, 300\]"),
+        (np.full((4, 6), -1, dtype=np.int16), r"of int16 should be in \[0, 255\]. Found \[-1, -1\]"),
+        (np.full((4, 6), 200, dtype=np.uint16), "uint16 should reach beyond 255, or be uint8. Found .* 200"),
+        (np.full((4, 6), 200.0), r"of float64 should be in \[0, 1\]. Found \[200, 200\]"),
+        (np.full((4, 6), "a"), "should hold whole numbers, floats or bool. Found the type <U1"),
+        (np.zeros((4, 6), dtype=np.complex64), "Found the type complex64"),
+        (torch.zeros(4, 6, dtype=torch.complex64), "Found the type complex64"),
+        (torch.zeros(1, 4, 6, device="meta"), "should be a dense tensor with data"),
+        (torch.zeros(1, 4, 6).to_sparse(), "should be a dense tensor with data"),
         (np.full((4, 6), np.nan), "Found .nan, nan"),
         (torch.full((1, 4, 6), -1.0), r"in \[0, 1\]. Found \[-1, -1\]"),
     ],
@@ -149,7 +169,63 @@ def test_a_broken_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("limit", [30, 59])
 def test_too_many_pixels(limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("foveate.data.picture.MOST_PIXELS", limit)
+    monkeypatch.setattr("foveate.viewing.intake.MAX_PIXELS", limit)
     Image.fromarray(spot(6, 10)).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match=f"should be a readable image. Found 6 x 10 pixels, more than {limit}"):
         taken(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.half, torch.bfloat16, torch.float32])
+def test_a_float_tensor_of_the_models_shape_becomes_float32(kind: torch.dtype):
+    image = taken(torch.full((1, 4, 6), 0.5, dtype=kind))
+    assert image.dtype == torch.float32
+    assert image.unique().tolist() == [0.5]
+
+
+def test_floats_of_half_precision_are_rounded_as_others():
+    """Multiplied by 255 in half precision, a third of all values would be off by one."""
+    values = np.arange(256) / 255
+    assert as_bytes(values.astype(np.float16)).tolist() == list(range(256))
+
+
+def test_bytes_and_open_files(tmp_path: Path):
+    Image.fromarray(spot()).save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    expected = taken(tmp_path / "a.png")
+    with open(tmp_path / "a.png", "rb") as file:
+        for image in (data, bytearray(data), memoryview(data), io.BytesIO(data), file):
+            assert torch.equal(taken(image), expected)
+
+
+WIDE = np.zeros((10, 30), dtype=np.uint8)
+WIDE[:, 10:20] = 255  # white in the middle third
+
+
+@pytest.mark.parametrize(("resize", "brightness"), [("pad", 1 / 9), ("crop", 1), ("stretch", 1 / 3)])
+def test_another_size_is_fitted_as_the_training_images_were(resize: str, brightness: float):
+    model = Model(image=(1, 30, 30), classes=("a", "b"), picture_resize=resize)  # pyright: ignore
+    prepared = prepare(WIDE, model)
+    assert float(prepared.image.float().mean()) / 255 == pytest.approx(brightness, abs=0.03)
+    assert prepared.zoom == zoom((10, 30), (30, 30), resize)
+    assert torch.equal(prepared.image, prepare(WIDE, Model(image=(1, 30, 30), classes=("a", "b")), resize=resize).image)
+
+
+def test_a_picture_is_placed_on_the_canvas_at_the_size_of_training():
+    model = Model(image=(1, 40, 50), classes=("a", "b"), picture_size=(10, 30), picture_resize="crop")
+    image = prepare(WIDE, model).image
+    assert image.shape == (1, 40, 50)
+    assert torch.equal(image[0, 15:25, 10:40], torch.from_numpy(WIDE))
+    assert int(image.sum()) == int(WIDE.sum())
+    scene = np.full((40, 50), 7, dtype=np.uint8)
+    assert torch.equal(prepare(scene, model).image[0], torch.from_numpy(scene))  # a whole scene is taken as it is
+    resized = prepare(WIDE, model, resize="stretch")
+    assert "resized to the whole canvas" in resized.warning
+    assert not prepare(WIDE, model).warning
+    assert not prepare(scene, model, resize="stretch").warning
+
+
+@pytest.mark.parametrize("option", [{"ink": "blue"}, {"ink": "dark"}, {"resize": "squash"}])
+def test_impossible_options(option: dict[str, str]):
+    [name] = option
+    with pytest.raises(ValueError, match=f"`{name}` should be .* Found `{name} = "):
+        prepare(spot(), Model(image=GRAY, classes=("a", "b")), **option)

@@ -11,10 +11,10 @@ import torch
 from foveate.data.records import InMemory
 from foveate.training.fit import fit
 from foveate.viewing import tensorboard
-from foveate.viewing.density import count_fixations, density_panel, grid_size
-from foveate.viewing.ink import beside
+from foveate.viewing.charts import plot_densities
+from foveate.viewing.density import count_fixations, grid_size
 from foveate.viewing.look import look
-from foveate.viewing.scanpath import picture
+from foveate.viewing.scanpath import plot_looks
 from foveate.viewing.tensorboard import GROUPS, TensorBoard
 from training.tiny import metrics, outcome, tiny
 from viewing.tiny import CLASSES, tiny_model
@@ -59,16 +59,16 @@ def test_pictures_come_every_few_epochs(run: Path) -> None:
 
 def test_pictures_show_the_mean_policy_over_the_first_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: dict[str, np.ndarray] = {}
-    monkeypatch.setattr(TensorBoard, "_show", lambda self, name, drawn, epoch: shown.update({name: np.asarray(drawn)}))
-    model, pixels = tiny_model(init=1.2), torch.randint(0, 256, (6, 1, 20, 30), dtype=torch.uint8)
+    monkeypatch.setattr(TensorBoard, "_show", lambda self, name, drawn, epoch: shown.update({name: drawn.pixels()}))
+    model, pixels = tiny_model(init_range=1.2), torch.randint(0, 256, (6, 1, 20, 30), dtype=torch.uint8)
     writer, images = TensorBoard(tmp_path), InMemory(pixels, torch.arange(6) % 3)
     writer.on_start(tiny(), 0, 4)
-    writer.on_model(1, model, images)
+    writer.on_validation_end(1, model, images)
     looks = [look(model, pixels[i], label=CLASSES[i % 3], policy="mean") for i in range(4)]
-    assert np.array_equal(shown["scanpaths"], np.asarray(picture(looks)))
+    assert np.array_equal(shown["scanpaths"], plot_looks(looks).pixels())
     counts = count_fixations(model.eval()(pixels).locations.detach(), grid_size((20, 30)))
-    panels = beside([density_panel(step, pixels.float().mean((0, 1)) / 255) for step in counts], 8)
-    assert np.abs(shown["fixations"].astype(int) - np.asarray(panels)).max() <= 1  # the mean's last digit
+    panels = plot_densities(counts.unsqueeze(0), [pixels.float().mean((0, 1)) / 255]).pixels()
+    assert np.abs(shown["fixations"].astype(int) - panels).max() <= 1  # the mean's last digit
 
 
 def test_the_run_is_the_same_without_it(run: Path, tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from foveate.config import Model
+from foveate.glimpse.location import boxes
 from foveate.training.build import Attention, build
-from foveate.viewing.boxes import boxes
-from foveate.viewing.look import Look
+from foveate.viewing.record import Look
 
 CLASSES = ("cat", "dog", "owl")
 
@@ -16,8 +16,9 @@ def tiny_model(image: tuple[int, int, int] = (1, 20, 30), seed: int = 0, **setti
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         narrow = {"what_width": 4, "where_width": 4, "join_width": 8, "hidden_size": 8, "glimpse_size": (4, 6)}
+        narrow |= {"depth": 1, "locator_width": 0, "dropout": 0.0, "std": 0.22, "baseline": "value"}
         return build(
-            Model(**{"image": image, "classes": CLASSES, "init": 0.5, "unit_pixels": 10, **narrow, **settings})
+            Model(**{"image": image, "classes": CLASSES, "init_range": 0.5, "unit_pixels": 10, **narrow, **settings})
         )
 
 

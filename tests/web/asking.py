@@ -43,6 +43,6 @@ def encoded(image: "np.ndarray | Image.Image", kind: str = "PNG") -> bytes:
 
 
 def photograph(width: int = 640, height: int = 480) -> np.ndarray:
-    """A colour picture with every hue in it."""
+    """A color picture with every hue in it."""
     y, x = np.mgrid[:height, :width]
     return np.stack([x * 255 // width, y * 255 // height, (x + y) % 256], axis=-1).astype(np.uint8)

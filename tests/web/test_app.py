@@ -17,14 +17,17 @@ import torch
 from PIL import Image
 
 import foveate.web
-from foveate import look
+from foveate import build, look
+from foveate.config import Data, Model
 from foveate.data.canvas import Canvas
 from foveate.data.records import InMemory
+from foveate.viewing.handwriting import INK_STYLES
+from foveate.viewing.look import UnfamiliarPicture
 from foveate.web import answer, upload
-from foveate.web.examples import pool, strokes
-from foveate.web.handwriting import HANDS, write
-from foveate.web.photograph import written
-from foveate.web.shown import Shown
+from foveate.web.examples import example_images, strokes
+from foveate.web.handwriting import write
+from foveate.web.models import ServedModel
+from foveate.web.serve import check_host_name
 from web.asking import ask, draw, encoded, photograph, pixels
 
 PAGE = Path(foveate.web.__file__).parent / "page"
@@ -40,42 +43,42 @@ def same(told: dict, seen) -> None:
     assert (pixels(told["glimpses"]) == (seen.glimpses * 255).round().byte().numpy()).all()
 
 
-def test_models_are_described(url: str, shown: list[Shown]):
+def test_models_are_described(url: str, served: list[ServedModel]):
     status, told = ask(url, "models")
     assert status == 200
     assert [model["name"] for model in told["models"]] == ["digits", "wide", "photos"]
     digits, wide, photos = told["models"]
-    assert (digits["size"], digits["num_glimpses"], digits["canvases"]) == ([8, 8], 6, ["centred"])
-    assert wide["canvases"] == ["translated", "centred", "cluttered"]  # first the one it was trained on
+    assert (digits["size"], digits["num_glimpses"], digits["canvases"]) == ([8, 8], 6, ["centered"])
+    assert wide["canvases"] == ["translated", "centered", "cluttered"]  # first the one it was trained on
     assert wide["windows"] == [[8, 8], [16, 16], [32, 32]]
     assert (photos["size"], photos["examples"], photos["handwriting"]) == ([30, 40], [], False)
 
 
-def test_a_drawing_is_looked_at_as_look_does(url: str, shown: list[Shown]):
-    image, placed = write(strokes("5"), HANDS["digits"])
+def test_a_drawing_is_looked_at_as_look_does(url: str, served: list[ServedModel]):
+    image, placed = write(strokes("5"), INK_STYLES["digits"])
     _, told = ask(url, "look/drawing", draw("5"), model="digits")
-    same(told, look(shown[0].mean, image))
+    same(told, look(served[0].model, image))
     assert told["placed"] == vars(placed)
     _, told = ask(url, "look/drawing", draw("5"), model="digits", num_glimpses=9, start_x=-0.5, start_y=0.25)
-    same(told, look(shown[0].mean, image, num_glimpses=9, start=(-0.5, 0.25)))
+    same(told, look(served[0].model, image, num_glimpses=9, start=(-0.5, 0.25)))
 
 
-def test_sampling_follows_its_seed(url: str, shown: list[Shown]):
-    image, _ = write(strokes("5"), HANDS["digits"])
+def test_sampling_follows_its_seed(url: str, served: list[ServedModel]):
+    image, _ = write(strokes("5"), INK_STYLES["digits"])
     wishes = {"model": "digits", "policy": "sampled"}
     _, first = ask(url, "look/drawing", draw("5"), **wishes, seed=3)
-    same(first, look(shown[0].mean, image, policy="sampled", seed=3))
+    same(first, look(served[0].model, image, policy="sampled", seed=3))
     assert ask(url, "look/drawing", draw("5"), **wishes, seed=3)[1] == first
     assert ask(url, "look/drawing", draw("5"), **wishes, seed=4)[1]["locations"] != first["locations"]
     assert ask(url, "look/drawing", draw("5"), model="digits")[1]["locations"] != first["locations"]
 
 
-@pytest.mark.parametrize("kind", ["centred", "translated", "cluttered"])
+@pytest.mark.parametrize("kind", ["centered", "translated", "cluttered"])
 def test_a_canvas_is_that_of_the_data(url: str, kind: str):
     """The very scene that `Canvas` draws with that seed, and `placed` finds the drawing on it."""
-    image, placed = write(strokes("2"), HANDS["mnist"])
+    image, placed = write(strokes("2"), INK_STYLES["mnist"])
     _, told = ask(url, "look/drawing", draw("2"), model="wide", canvas=kind, scene=11)
-    examples = InMemory(pool(HANDS["mnist"]), torch.zeros(10, dtype=torch.int64))
+    examples = InMemory(example_images(INK_STYLES["mnist"]), torch.zeros(10, dtype=torch.int64))
     canvas = Canvas(kind, (40, 40), distractors=4 if kind == "cluttered" else 0)
     scene = canvas(image.unsqueeze(0), examples, torch.Generator().manual_seed(11))[0]
     assert (pixels(told["scene"]) == scene.numpy()).all()
@@ -84,26 +87,28 @@ def test_a_canvas_is_that_of_the_data(url: str, kind: str):
     assert (inside >= image).all()
     assert kind == "cluttered" or (inside == image).all()
     _, other = ask(url, "look/drawing", draw("2"), model="wide", canvas=kind, scene=12)
-    assert (other["scene"] == told["scene"]) == (kind == "centred")
+    assert (other["scene"] == told["scene"]) == (kind == "centered")
 
 
-def test_a_colour_photograph_is_looked_at_in_colour_or_grey_as_the_model_is(url: str, shown: list[Shown]):
+def test_a_color_photograph_is_looked_at_in_color_or_gray_as_the_model_is(url: str, served: list[ServedModel]):
     photo = photograph()
     _, told = ask(url, "look/picture", encoded(photo), model="photos")
-    same(told, look(shown[2].mean, photo))
+    same(told, look(served[2].model, photo))
     assert pixels(told["scene"]).shape == (3, 30, 40)
     _, told = ask(url, "look/picture", encoded(photo), model="digits")
-    same(told, look(shown[0].mean, written(Image.fromarray(photo), HANDS["digits"])))
+    with pytest.warns(UnfamiliarPicture, match="does not look like a digit on plain paper"):
+        same(told, seen := look(served[0].model, photo))
+    assert told["warning"] == seen.warning
 
 
 @pytest.mark.parametrize("model", ["digits", "photos"])
 def test_the_small_picture_stands_for_the_large_one(url: str, model: str):
     """What comes back is asked about again, instead of the whole file."""
-    _, told = ask(url, "look/picture", encoded(photograph()), model=model, invert="yes")
+    _, told = ask(url, "look/picture", encoded(photograph()), model=model, ink="dark")
     small = base64.b64decode(told["small"])
     assert len(small) < 5000
-    _, again = ask(url, "look/picture", small, model=model)
-    assert {**again, "inverted": True} == told
+    _, again = ask(url, "look/picture", small, model=model, ink="light")
+    assert {**again, "inverted": told["inverted"], "warning": told["warning"]} == told
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"])
@@ -114,11 +119,11 @@ def test_formats(url: str, kind: str):
 def test_phones_pictures_are_turned_and_dark_ink_on_paper_is_inverted(url: str):
     sheet = np.full((40, 40), 230, np.uint8)
     sheet[10:30, 18:22] = 30
-    _, told = ask(url, "look/picture", encoded(sheet), model="digits", invert="auto")
+    _, told = ask(url, "look/picture", encoded(sheet), model="digits")
     assert told["inverted"]
     assert pixels(told["scene"])[0, 4, 4] > pixels(told["scene"])[0, 0, 0]
-    assert not ask(url, "look/picture", encoded(255 - sheet), model="digits", invert="auto")[1]["inverted"]
-    assert not ask(url, "look/picture", encoded(sheet), model="photos", invert="auto")[1]["inverted"]
+    assert not ask(url, "look/picture", encoded(255 - sheet), model="digits")[1]["inverted"]
+    assert not ask(url, "look/picture", encoded(sheet), model="photos")[1]["inverted"]
     exif = Image.Exif()
     exif[0x0112] = 6  # lies on its side
     file = io.BytesIO()
@@ -138,14 +143,17 @@ def huge() -> bytes:
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        (b"", "Found none of them"),
-        (b"no picture", "Found none of them"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "Found none of them"),  # a program, no picture
-        (b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "Found none of them"),
-        (encoded(photograph(64, 48))[:110], "damaged"),
-        (encoded(photograph(64, 48), "JPEG")[:700], "damaged"),
+        (b"", "Found no image of a known format"),
+        (b"no picture", "Found no image of a known format"),
+        (
+            b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+            "Found no image of a known format",
+        ),  # a program
+        (b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>", "Found no image of a known format"),
+        (encoded(photograph(64, 48))[:110], "should be readable"),
+        (encoded(photograph(64, 48), "JPEG")[:700], "should be readable"),
         (huge(), "at most 40 megapixels"),
-        (encoded(Image.new("1", (8000, 5001))), "Found 8000 x 5001 pixels"),
+        (encoded(Image.new("1", (8000, 5001))), "Found 5001 x 8000 pixels, more than 40,000,000"),
     ],
 )
 def test_what_is_no_picture_is_refused_in_a_sentence(url: str, body: bytes, sentence: str):
@@ -166,14 +174,14 @@ def test_what_is_no_picture_is_refused_in_a_sentence(url: str, body: bytes, sent
         ("drawing", {"model": "digits", "start_x": "nan", "start_y": 0}, draw("1"), "`start_x`"),
         ("drawing", {"model": "digits", "start_x": 2, "start_y": 0}, draw("1"), "`start_x`"),
         ("drawing", {"model": "digits", "policy": "best"}, draw("1"), "`policy`"),
-        ("drawing", {"model": "digits", "canvas": "cluttered"}, draw("1"), "`canvas` should be one of centred."),
+        ("drawing", {"model": "digits", "canvas": "cluttered"}, draw("1"), "`canvas` should be one of centered."),
         ("drawing", {"model": "digits", "seed": -1}, draw("1"), "`seed`"),
         ("drawing", {"model": "digits"}, b"{", "JSON"),
         ("drawing", {"model": "digits"}, b'{"strokes": []}', "`strokes`"),
         ("drawing", {"model": "digits"}, b'{"strokes": [[]]}', "`strokes.0`"),
         ("drawing", {"model": "digits"}, b'{"strokes": [[[0, 1e400]]]}', "`strokes.0.0.1`"),
         ("drawing", {"model": "digits"}, json.dumps({"strokes": [[[0, 0]] * 5001]}).encode(), "`strokes.0`"),
-        ("picture", {"model": "digits", "invert": "maybe"}, encoded(photograph()), "`invert`"),
+        ("picture", {"model": "digits", "ink": "maybe"}, encoded(photograph()), "`ink`"),
     ],
 )
 def test_what_cannot_be_is_refused_in_a_sentence(url: str, path: str, wishes: dict, body: bytes, sentence: str):
@@ -183,7 +191,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(url: str, path: str, wishes: di
 
 
 def test_more_bytes_than_allowed_are_not_read(url: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("foveate.web.app.MEGABYTES", 0.1)
+    monkeypatch.setattr("foveate.web.app.MAX_MEGABYTES", 0.1)
     status, told = ask(url, "look/picture", encoded(photograph(), "BMP"), model="photos")
     assert status == 413
     assert "at most 0.1 megabytes" in told["error"]
@@ -217,11 +225,11 @@ def test_every_user_gets_the_right_answer(url: str):
         assert list(crowd.map(at_once, questions)) == alone
 
 
-def test_a_look_changes_nothing_that_is_shared(url: str, shown: list[Shown]):
+def test_a_look_changes_nothing_that_is_shared(url: str, served: list[ServedModel]):
     """No parameter, no mode: what others ask at the same time cannot matter."""
 
     def everything() -> list:
-        models = [model for each in shown for model in (each.mean, each.sampled)]
+        models = [each.model for each in served]
         return [
             ([p._version for p in m.parameters()], [(x.training, getattr(x, "stochastic", None)) for x in m.modules()])
             for m in models
@@ -245,18 +253,20 @@ def test_the_page_asks_nobody_else(url: str):
             assert told.headers["X-Content-Type-Options"] == "nosniff"
 
 
-def test_another_name_of_this_machine_is_not_answered(url: str):
-    """A page elsewhere whose name was made to point here cannot ask."""
+def test_only_allowed_host_names_are_answered(url: str):
+    """A page elsewhere whose name was made to point here cannot ask; the name of a tunnel can, once it is allowed."""
 
     def call(host: str) -> int:
         with urllib.request.urlopen(urllib.request.Request(f"{url}/models", headers={"Host": host})) as told:
             return told.status
 
-    assert call("localhost") == call("127.0.0.1:80") == call("[::1]:80") == 200
-    with pytest.raises(urllib.error.HTTPError) as error:
-        call("evil.example")
-    with error.value:
-        assert error.value.code == 400
+    for name in ("localhost", "127.0.0.1:80", "[::1]:80", "tunnel.example", "a.proxy.example"):
+        assert call(name) == 200
+    for name in ("evil.example", "tunnel.example.evil", "proxy.example.evil"):
+        with pytest.raises(urllib.error.HTTPError) as error:
+            call(name)
+        with error.value:
+            assert error.value.code == 400
 
 
 @pytest.mark.parametrize("path", ["docs", "openapi.json", "../app.py", "%2e%2e/app.py", "page"])
@@ -270,7 +280,40 @@ def test_nothing_else_is_served(url: str, path: str):
 def test_limits_are_told_to_the_page(url: str):
     _, told = ask(url, "models")
     assert told["limits"] == {
-        "megabytes": upload.MEGABYTES,
-        "megapixels": upload.MEGAPIXELS,
-        "glimpses": answer.MOST_GLIMPSES,
+        "megabytes": upload.MAX_MEGABYTES,
+        "megapixels": upload.MAX_MEGAPIXELS,
+        "glimpses": answer.MAX_GLIMPSES,
     }
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 5), (3, 2)])
+def test_a_model_of_images_of_a_few_pixels_can_be_drawn_for(size: tuple[int, int]):
+    """The pen is then thinner than a pixel of the image."""
+    model = build(Model(image=(1, *size), classes=("a", "b"), num_glimpses=2))
+    served = ServedModel("tiny", model, Data(source="photos"))
+    request = answer.LookRequest(model="tiny")
+    told = answer.answer_drawing(served, answer.Drawing.model_validate_json(draw("3")), request)
+    assert told["size"] == list(size)
+    assert pixels(told["scene"]).max() > 0
+    told = answer.answer_picture(served, encoded(photograph()), request)
+    assert told["size"] == list(size)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_a_picture_with_broken_metadata_is_looked_at(url: str, tmp_path: Path):
+    """Its pixels are whole: the page, Python and a picture that was opened by pillow all read them."""
+    data = encoded(photograph(64, 48), "JPEG")
+    broken = data[:2] + b"\xff\xe1\x00\x12Exif\x00\x00MM\x00*\xff\xff\xff\xff\x00\x00" + data[2:]
+    status, told = ask(url, "look/picture", broken, model="photos")
+    assert status == 200
+    (tmp_path / "a.jpg").write_bytes(broken)
+    model = build(Model(image=(3, 30, 40), classes=("a", "b")))
+    for image in (broken, tmp_path / "a.jpg", Image.open(io.BytesIO(broken))):
+        assert (pixels(told["scene"]) == look(model, image).image.numpy()).all()
+
+
+@pytest.mark.parametrize("name", ["https://tunnel.example", "tunnel.example:80", "a/b", "", "*", "a.*.b", "*.", "-a"])
+def test_what_is_no_host_name_is_refused(name: str):
+    with pytest.raises(ValueError, match="`--allowed-host` should be a host name"):
+        check_host_name(name)
+    check_host_name("*.Tunnel.example")

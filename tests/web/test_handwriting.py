@@ -1,4 +1,4 @@
-"""Strokes become images as MNIST's are: fitted into 20x20, centred by mass, anti-aliased, however they were drawn."""
+"""Strokes become images as MNIST's are: fitted into 20x20, centered by mass, anti-aliased, however they were drawn."""
 
 import dataclasses
 
@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from foveate import from_pretrained, look, weights
 from foveate.data.sources import load
-from foveate.web.examples import DIGITS, pool, strokes
-from foveate.web.handwriting import HANDS, trace, write
+from foveate.viewing.handwriting import INK_STYLES
+from foveate.web.examples import DIGITS, example_images, strokes
+from foveate.web.handwriting import draw_on_pad, write
 
-MNIST, SMALL = HANDS["mnist"], HANDS["digits"]
+MNIST, SMALL = INK_STYLES["mnist"], INK_STYLES["digits"]
 
 
 def moved(drawing: list, scale: float, x: float, y: float) -> list:
@@ -28,7 +29,7 @@ def extent(image: torch.Tensor) -> tuple[int, int, int, int]:
 
 
 def mass(image: torch.Tensor) -> tuple[float, float]:
-    """Centre of mass (x, y), the middle of the first pixel being (0, 0)."""
+    """Center of mass (x, y), the middle of the first pixel being (0, 0)."""
     ink = image[0].double()
     at = torch.arange(len(ink)).double()
     return float((ink.sum(0) * at).sum() / ink.sum()), float((ink.sum(1) * at).sum() / ink.sum())
@@ -55,7 +56,7 @@ def test_where_and_how_large_one_draws_makes_no_difference(scale: float, x: floa
 def test_placed_says_where_the_pad_has_gone():
     """The end of a stroke is found where `placed` puts it: x and y are not confused, nor is anything shifted."""
     drawing = [[(0.2, 0.3), (0.2, 0.9)], [(0.2, 0.9), (0.5, 0.9)]]
-    for image, placed in (write(drawing, MNIST), write(drawing, SMALL), trace(drawing, (30, 40))):
+    for image, placed in (write(drawing, MNIST), write(drawing, SMALL), draw_on_pad(drawing, (30, 40))):
         for x, y in [(0.2, 0.3), (0.2, 0.6), (0.5, 0.9)]:
             column, row = placed.scale * x + placed.x0, placed.scale * y + placed.y0
             assert image[0, int(row), int(column)] > 100
@@ -79,7 +80,7 @@ def test_a_dot_stays_a_dot_in_the_middle():
 
 
 def test_what_is_heavy_on_one_side_stays_whole():
-    """A long thin line with a blot at its end: centred by mass it would leave the image."""
+    """A long thin line with a blot at its end: centered by mass it would leave the image."""
     blot = [(0.1 + 0.02 * i, 0.1 + 0.02 * j) for i in range(8) for j in range(8)]
     drawing = [blot + [(0.1, 0.1)] + [(0.1 + 0.4 * (i % 2), 0.15) for i in range(2)], [(0.1, 0.1), (0.1, 0.9)]]
     image, placed = write(drawing, MNIST)
@@ -90,7 +91,7 @@ def test_what_is_heavy_on_one_side_stays_whole():
 
 
 def test_the_pad_as_it_is_keeps_its_shape_on_any_image():
-    image, placed = trace([[(0, 0.5), (1, 0.5)]], (20, 50))
+    image, placed = draw_on_pad([[(0, 0.5), (1, 0.5)]], (20, 50))
     assert (placed.scale, placed.x0, placed.y0) == (20, 15, 0)
     assert extent(image)[:2] == (14, 35)  # the pad and half a pen
 
@@ -107,9 +108,9 @@ def test_examples_are_curves_through_their_points():
 @pytest.mark.parametrize("name", weights.names())
 def test_shipped_models_read_every_example(name: str):
     model = from_pretrained(name)
-    if name not in HANDS:
+    if name not in INK_STYLES:
         pytest.skip("A model for other canvases is tried by the tests of the page.")
-    images = pool(HANDS[name])
+    images = example_images(INK_STYLES[name])
     assert [look(model, image).answer for image in images] == list(DIGITS)
 
 
@@ -118,7 +119,7 @@ def test_written_digits_are_as_bright_as_real_ones(source: str):
     """As much ink, as white at the most, and the same size as the images of the data set."""
     test = load(source).test
     real = test.read(torch.arange(len(test))).double()
-    written = pool(HANDS[source]).double()
+    written = example_images(INK_STYLES[source]).double()
     assert written.shape[1:] == real.shape[1:]
     assert float(written.mean()) == pytest.approx(float(real.mean()), rel=0.1)
     assert float(written.amax((1, 2, 3)).mean()) == pytest.approx(float(real.amax((1, 2, 3)).mean()), rel=0.05)

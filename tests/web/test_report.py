@@ -7,8 +7,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
-from foveate.cli.opened import open_run
 from foveate.data.records import InMemory
+from foveate.training.load import load_run
 from foveate.viewing.report import make_report
 
 pytestmark = pytest.mark.browser
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of the shipped digits on a few of their test images."""
-    opened = open_run(Path("digits"), "cpu")
+    opened = load_run(Path("digits"), "cpu")
     test = opened.images("test")
     assert isinstance(test, InMemory)
     few, folder = InMemory(test.image[:60], test.label[:60]), tmp_path_factory.mktemp("report")

@@ -1,6 +1,7 @@
 """The command: which models are shown, and where the page listens."""
 
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,8 +13,8 @@ import pytest
 import foveate.web.serve
 from foveate import weights
 from foveate.cli import app, main
+from foveate.web.models import ServedModel
 from foveate.web.serve import address, bind
-from foveate.web.shown import Shown
 from web.asking import ask
 
 
@@ -25,20 +26,22 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list:
     return calls
 
 
-def names(shown: list[Shown]) -> list[str]:
-    return [each.name for each in shown]
+def names(served: list[ServedModel]) -> list[str]:
+    return [each.name for each in served]
 
 
 def test_shipped_models_are_shown_mnist_first(served: list):
     assert main(["web"]) == 0
-    [(shown, host, port, _)] = served
-    assert set(names(shown)) == set(weights.names())
-    assert names(shown)[0] == ("mnist" if "mnist" in weights.names() else "digits")
+    [(models, host, port, _, _)] = served
+    assert set(names(models)) == set(weights.names())
+    assert names(models)[0] == ("mnist" if "mnist" in weights.names() else "digits")
     assert (host, port) == ("127.0.0.1", None)
     assert main(["web", "digits", "--host", "0.0.0.0", "--port", "8123"]) == 0
     assert names(served[1][0])[0] == "digits"
     assert len(names(served[1][0])) == len(weights.names())
     assert served[1][1:3] == ("0.0.0.0", 8123)
+    assert main(["web", "digits", "--allowed-host", "tunnel.example", "--allowed-host", "*.proxy.example"]) == 0
+    assert served[2][4] == ("tunnel.example", "*.proxy.example")
 
 
 def test_a_run_is_shown_before_the_shipped_ones(served: list, tmp_path: Path):
@@ -51,10 +54,25 @@ def test_a_run_is_shown_before_the_shipped_ones(served: list, tmp_path: Path):
     assert "digits of foveate" in names(served[0][0])
 
 
+def test_a_model_folder_is_shown_like_a_run(served: list, tmp_path: Path):
+    """Written by `save_pretrained`, without a run, and the folder best/ copied out of its run."""
+    from foveate import fit, from_pretrained, save_pretrained
+    from training.tiny import tiny
+
+    fit(tiny(epochs=1), tmp_path / "run")
+    save_pretrained(from_pretrained(tmp_path / "run"), tmp_path / "saved")
+    shutil.copytree(tmp_path / "run" / "best", tmp_path / "copied")
+    for name in ("saved", "copied", "run/best"):
+        assert main(["web", str(tmp_path / name)]) == 0
+        first = served[-1][0][0]
+        assert first.name == Path(name).name
+        assert first.model.config == from_pretrained(tmp_path / "run").config
+
+
 def test_help_teaches_by_examples_that_parse(capsys: pytest.CaptureFixture[str]):
     assert main(["web", "--help"]) == 0
     examples = re.findall(r"^foveate (web\b.*?)(?:#.*)?$", capsys.readouterr().out, re.MULTILINE)
-    assert len(examples) == 3
+    assert len(examples) == 4
     for words in examples:
         app.parse_args(words.split(), exit_on_error=False, print_error=False)
 

@@ -1,5 +1,6 @@
-"""`foveate evaluate`: the error rate of a run with its interval, what was mistaken for what, and a report of it all."""
+"""`foveate evaluate`: error rate with its interval, confusion matrix, and an optional report of a run."""
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -7,14 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from foveate.cli.opened import Opened, open_run
+from foveate.cli.opened import open_run
+from foveate.cli.output import check_writable
 
 if TYPE_CHECKING:
     from foveate.config import Model
+    from foveate.data.records import Images
+    from foveate.training.build import Attention
     from foveate.training.evaluate import Evaluation
+    from foveate.training.load import LoadedRun
 
 Absent = Parameter(show_default=False)
-WIDEST_TABLE = 20  # classes
+MAX_MISTAKES = 20  # kinds of mistakes listed where the table does not fit
 
 
 def evaluate(
@@ -22,21 +27,25 @@ def evaluate(
     /,
     *,
     split: Literal["test", "validation"] = "test",
-    policy: Annotated[Literal["mean", "sampled", "random", "centre", "raster"] | None, Absent] = None,
+    policy: Annotated[Literal["mean", "sampled", "random", "center", "raster"] | None, Absent] = None,
     num_rollouts: int = 1,
     num_glimpses: Annotated[int | None, Absent] = None,
+    stop: Annotated[float | Literal["auto"] | None, Absent] = None,
+    within: float = 0.1,
+    source: Annotated[str, Absent] = "",
     device: str = "auto",
     report: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     out: Annotated[Path | None, Absent] = None,
     json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
 ) -> None:
-    """Measure the error rate of a run's best model, and show what it mistakes for what.
+    """Measure the error rate of a run's best model, and show which classes it confuses.
 
     foveate evaluate runs/digits
     foveate evaluate runs/digits --split validation
     foveate evaluate runs/digits --policy sampled --num-rollouts 10
     foveate evaluate runs/digits --num-glimpses 3 --json
-    foveate evaluate runs/digits --report     # a page with every way of asking, where it looks, and its mistakes
+    foveate evaluate runs/digits --stop auto  # each image takes no more glimpses than it needs
+    foveate evaluate runs/digits --report     # a page with both policies, glimpses and mistakes
 
     Parameters
     ----------
@@ -45,61 +54,117 @@ def evaluate(
     split
         Images to answer: `test`, or `validation`, which chose the model.
     policy
-        Look where the policy's mean says, or sample; the model's own way if absent. What stands in for it shows what
-        looking is worth: anywhere at `random`, only at the `centre`, or row by row, as a `raster`.
+        `mean` or `sampled` locations of the learned policy; the model's own setting if absent. Fixed policies show
+        what the learned one is worth: `random` locations, only the `center`, or row by row, as a `raster`.
     num_rollouts
-        Passes for each image, whose class probabilities are averaged; a report averages 10 if this is 1.
+        Number of passes for each image, whose class probabilities are averaged; a report averages 10 if this is 1.
     num_glimpses
-        Glimpses at each image; as many as trained if absent.
+        Number of glimpses at each image; as many as in training if absent.
+    stop
+        Probability at which an image takes no more glimpses, such as 0.9. `auto` chooses the smallest that costs at
+        most `--within` on the validation images, and keeps it with the model for `foveate look --stop auto`.
+    within
+        Percentage points of error that `--stop auto` may cost.
+    source
+        Folder of the images, if it has moved; the run's images are recognized by their content.
     device
-        `cpu`, `cuda`, `cuda:1`, or `auto` for a GPU where there is one.
+        `cpu`, `cuda`, `cuda:1`, or `auto` for a GPU if there is one.
     report
-        Write a page that opens from disk, its figures as PNG and its numbers as JSON, under both policies.
+        Write a report under both policies: an HTML page, its figures as PNG and its numbers as JSON.
     out
-        Folder of the report; `report` in the run folder if absent, or where you are if there is none.
+        Folder of the report; `report` in the run folder if absent, or in the current folder if there is none.
     json
         Print one JSON object instead.
     """
     if report and policy:
-        raise ValueError(f"`--report` should be without `--policy`, for it has both. Found `--policy {policy}`.")
+        raise ValueError(
+            f"`--report` should be without `--policy`, since a report has both. Found `--policy {policy}`."
+        )
     if out and not report:
         raise ValueError("`--out` should come with `--report`. Found none.")
     opened = open_run(run, device)
-    if split == "validation" and opened.config.data.train_on == "all":
-        raise ValueError("`--split` should be `test`: this model has trained on the validation images too.")
+    if opened.config.data.train_on == "all" and (split == "validation" or stop == "auto"):
+        option = "--split" if split == "validation" else "--stop"
+        raise ValueError(f"`{option}` should not ask the validation images: this model has trained on them too.")
     ways: dict[str, Any] = {"num_rollouts": num_rollouts, "num_glimpses": num_glimpses}
+    if report and stop is not None:
+        raise ValueError(f"`--report` should be without `--stop`. Found `--stop {stop}`.")
+    if stop == "auto":
+        stop = _choose_stop(opened, source, policy, within, ways)
     if report:
-        _write_report(opened, split, out or opened.desk / "report", title=str(run), json=json, **ways)
+        folder = out or opened.desk / "report"
+        check_writable(folder)
+        _write_report(opened, opened.images(split, source), split, folder, title=str(run), json=json, **ways)
         return
     from foveate.training.evaluate import evaluate as measure
 
-    result = measure(opened.model, opened.images(split), policy=policy, **ways)
+    result = measure(opened.model, opened.images(split, source), policy=policy, stop=stop, **ways)
     classes = opened.model.config.classes
     if json:
         _print_json(result, split, classes)
         return
     print(sentence(result, split))
-    print("Error after each glimpse: " + ", ".join(f"{wrong / result.n:.2%}" for wrong in result.wrong_by_glimpse))
+    print("Error after each glimpse: " + ", ".join(f"{wrong / result.n:.2%}" for wrong in result.num_errors_by_glimpse))
+    _print_stops(result, opened.model)
     _print_gaze(result, opened.model.config)
     _print_confusion(result, classes)
 
 
+def _choose_stop(opened: "LoadedRun", source: str, policy: str | None, within: float, ways: dict[str, Any]) -> float:
+    """Choose the threshold on the validation images, say so, and keep it with the model if the model may be written."""
+    from foveate.training.stopping import choose_stop, save_stop, stopping_curve
+
+    points = stopping_curve(opened.model, opened.images("validation", source), policy=policy, **ways)
+    point, whole = choose_stop(points, within / 100), points[-1]
+    print(
+        f"Stop at {point.stop:g}: validation error {point.error_rate:.2%} after {point.mean_glimpses:.2f} glimpses on "
+        f"average, {whole.error_rate:.2%} after all {whole.mean_glimpses:.0f}.",
+        file=sys.stderr,
+    )
+    if os.access(opened.model_folder, os.W_OK):
+        save_stop(point, opened.model_folder)
+    return point.stop
+
+
+def _print_stops(result: "Evaluation", model: "Attention") -> None:
+    """Print how many images stopped at each glimpse, and the operations of an image."""
+    from foveate.training.evaluate import multiply_adds
+
+    if result.stop is None:
+        return
+    shares = ", ".join(f"{number / result.n:.0%}" for number in result.num_stops_by_glimpse)
+    millions = multiply_adds(model) / 1e6
+    print(
+        f"Glimpses: {result.mean_glimpses:.2f} on average with `--stop {result.stop:g}`; stopped at each: {shares}.\n"
+        f"Multiply-adds of an image: {millions * result.mean_glimpses:.2f} million on average, "
+        f"{millions * result.num_glimpses:.2f} with all glimpses."
+    )
+
+
 def _write_report(
-    opened: Opened, split: str, folder: Path, *, title: str, json: bool, num_rollouts: int, num_glimpses: int | None
+    opened: "LoadedRun",
+    images: "Images",
+    split: str,
+    folder: Path,
+    *,
+    title: str,
+    json: bool,
+    num_rollouts: int,
+    num_glimpses: int | None,
 ) -> None:
-    """Write the report, and print what it found in short, or all of it as JSON."""
-    from foveate.viewing.findings import SAMPLED
+    """Write the report, and print a summary of it, or all its numbers as JSON."""
+    from foveate.viewing.findings import NUM_ROLLOUTS
     from foveate.viewing.report import make_report
 
     findings = make_report(
         opened.model,
-        opened.images(split),
+        images,
         folder,
         title=title,
         split=split,
         config=opened.config,
         command=shlex.join(["foveate", *sys.argv[1:]]),
-        num_rollouts=num_rollouts if num_rollouts > 1 else SAMPLED,
+        num_rollouts=num_rollouts if num_rollouts > 1 else NUM_ROLLOUTS,
         num_glimpses=num_glimpses,
         progress=lambda what: print(f"{what} ...", file=sys.stderr),
     )
@@ -113,18 +178,20 @@ def _write_report(
 
 
 def sentence(result: "Evaluation", split: str) -> str:
-    """An evaluation under its own name, with its interval."""
+    """An evaluation in one sentence, with its interval and name."""
     low, high = result.interval
     glimpses = "1 glimpse" if result.num_glimpses == 1 else f"{result.num_glimpses} glimpses"
+    if result.stop is not None:
+        glimpses = f"{result.mean_glimpses:.2f} of {glimpses} on average"
     return (
-        f"{split.capitalize()} error: {result.error_rate:.2%} ({result.wrong} of {result.n:,} wrong; 95 % interval "
-        f"{low:.2%} to {high:.2%}; {result.name}, {glimpses})"
+        f"{split.capitalize()} error: {result.error_rate:.2%} ({result.num_errors} of {result.n:,} wrong; "
+        f"95 % interval {low:.2%} to {high:.2%}; {result.name}, {glimpses})"
     )
 
 
 def _print_gaze(result: "Evaluation", model: "Model") -> None:
-    """How much where it looks depends on the image, and a warning where it hardly does."""
-    from foveate.training.alarms import alarms
+    """Print how much the scanpath depends on the image, with warnings of `diagnose`."""
+    from foveate.training.diagnostics import diagnose
 
     gaze = result.gaze
     if gaze is None or result.num_glimpses == 1 or result.policy not in ("mean", "sampled"):
@@ -136,36 +203,56 @@ def _print_gaze(result: "Evaluation", model: "Model") -> None:
         f"{gaze.by_class:.0%} of that variance is between classes."
     )
     facts = {"scanpath_dependence": gaze.scanpath_dependence, "at_border": gaze.at_border}
-    for words in alarms([facts], model, lasting=1).values():
+    for words in diagnose([facts], model, lasting=1).values():
         print(f"Warning: {words}")
 
 
 def _print_json(result: "Evaluation", split: str, classes: tuple[str, ...]) -> None:
-    """The evaluation as one JSON object."""
-    import dataclasses
+    """Print the evaluation as one JSON object."""
     import json
 
-    facts: dict[str, Any] = {"split": split, "name": result.name, **dataclasses.asdict(result)}
+    facts: dict[str, Any] = {"split": split, "name": result.name, **result.to_dict(), "classes": classes}
     if result.gaze:
         facts["gaze"] |= {"dependence": result.gaze.dependence, "scanpath_dependence": result.gaze.scanpath_dependence}
-    facts |= {"error_rate": result.error_rate, "interval": result.interval, "classes": classes}
-    print(json.dumps(facts | {"confusion": result.confusion.tolist()}, indent=2))
+    print(json.dumps(facts, indent=2))
 
 
 def _print_confusion(result: "Evaluation", classes: tuple[str, ...]) -> None:
-    """The confusion matrix; of many classes, only what was mistaken most."""
+    """Print the confusion matrix, or the most frequent mistakes if it is wider than the terminal."""
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
     counts = result.confusion.tolist()
-    mistakes = [(n, classes[i], classes[j]) for i, row in enumerate(counts) for j, n in enumerate(row) if n and i != j]
-    if len(classes) > WIDEST_TABLE:
-        for n, label, answer in sorted(mistakes, reverse=True)[:WIDEST_TABLE]:
-            print(f"{n:6} x {label} answered as {answer}")
-        return
+    console = Console()
     table = Table("label / answer", *map(escape, classes), "error")
     for i, row in enumerate(counts):
-        cells = [f"[bold]{n}[/]" if i == j else f"[red]{n}[/]" if n else "[dim].[/]" for j, n in enumerate(row)]
+        cells = []
+        for j, n in enumerate(row):
+            style = "bold" if i == j else "red"
+            cells.append(f"[{style}]{n}[/]" if n else "[dim].[/]")
         table.add_row(escape(classes[i]), *cells, f"{1 - row[i] / max(sum(row), 1):.1%}")
-    Console().print(table)
+    unbounded = console.options.update(max_width=2**20)
+    if console.measure(table, options=unbounded).maximum <= console.width:
+        console.print(table)
+    else:
+        _print_mistakes(counts, classes)
+
+
+def _print_mistakes(counts: list[list[int]], classes: tuple[str, ...]) -> None:
+    """Print the most frequent mistakes, each with its share of the images of that class."""
+    mistakes = []
+    for i, row in enumerate(counts):
+        for j, n in enumerate(row):
+            if n and i != j:
+                mistakes.append((n, i, j))
+    if not mistakes:
+        print("Mistakes: none.")
+        return
+    print("Most frequent mistakes (the table of all classes is wider than this terminal; `--json` has it):")
+    mistakes.sort(key=lambda mistake: (-mistake[0], mistake[1:]))
+    for n, i, j in mistakes[:MAX_MISTAKES]:
+        print(f"{n:6} x {classes[i]} answered as {classes[j]} ({n / sum(counts[i]):.1%} of {classes[i]})")
+    if len(mistakes) > MAX_MISTAKES:
+        rest = sum(n for n, _, _ in mistakes[MAX_MISTAKES:])
+        print(f"{rest:6} others")

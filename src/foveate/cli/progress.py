@@ -1,4 +1,4 @@
-"""What is shown while a model trains: a bar inside each epoch on a terminal, one clean line per epoch everywhere."""
+"""Progress of training: one line per epoch, and a bar within each epoch if the output is a terminal."""
 
 import time
 from typing import Any
@@ -6,25 +6,28 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from foveate.config import Config
+from foveate.config import Config, Model
 from foveate.data.records import Images
-from foveate.training.alarms import alarms, lasting_in
 from foveate.training.build import Attention
-from foveate.training.epoch import Listener
+from foveate.training.diagnostics import diagnose, lasting_in
+from foveate.training.epoch import Callback
 
-NOTED = 5  # epochs of averaging from which on a run looks, at first, as if it learned nothing
 
-
-class Several(Listener):
+class CallbackList(Callback):
     """Listeners that are all told."""
 
-    def __init__(self, *listeners: Listener) -> None:
+    def __init__(self, *listeners: Callback) -> None:
         self.listeners = listeners
 
     def on_start(self, config: Config, done: int, steps: int) -> None:
         """Tell them."""
         for each in self.listeners:
             each.on_start(config, done, steps)
+
+    def on_note(self, note: str) -> None:
+        """Tell them."""
+        for each in self.listeners:
+            each.on_note(note)
 
     def on_step(self, epoch: int, step: int) -> None:
         """Tell them."""
@@ -36,14 +39,14 @@ class Several(Listener):
         for each in self.listeners:
             each.on_epoch(metrics)
 
-    def on_model(self, epoch: int, model: Attention, validation: Images) -> None:
+    def on_validation_end(self, epoch: int, model: Attention, validation: Images) -> None:
         """Tell them."""
         for each in self.listeners:
-            each.on_model(epoch, model, validation)
+            each.on_validation_end(epoch, model, validation)
 
 
-class EpochLines(Listener):
-    """A listener of `fit`: prints a line per epoch, and draws a bar where the output is a terminal."""
+class EpochLines(Callback):
+    """A callback of `fit` that prints a line per epoch, and draws a bar if the output is a terminal."""
 
     def __init__(self) -> None:
         self.console = Console(highlight=False)
@@ -66,18 +69,27 @@ class EpochLines(Listener):
             self.bar.stop()
 
     def on_start(self, config: Config, done: int, steps: int) -> None:
-        """Note how much there is to do: `steps` in each epoch."""
-        self.epochs, self.steps, self.start, self.before = config.training.epochs, steps, time.monotonic(), -1
-        self.model, self.history, self.said = config.model, [], {}
+        """Print what the model sees, and prepare the bar for `steps` per epoch."""
+        self.epochs = config.training.epochs
+        self.steps = steps
+        self.start = time.monotonic()
+        self.before = -1
+        self.model = config.model
+        self.history = []
+        self.said = {}
+        if all(config.model.image):
+            self.console.print(_glimpses(config.model), soft_wrap=True)
         if config.data.train_on == "all":
-            self.console.print("The validation images are trained on too: their error below chooses nothing.")
-        if not config.training.pretrained and (words := _averaging(config.training.ema, done, steps, self.epochs)):
-            self.console.print(words, soft_wrap=True)
+            self.console.print("The validation images are trained on too, so their error below chooses nothing.")
+
+    def on_note(self, note: str) -> None:
+        """Print the note."""
+        self.console.print(note, soft_wrap=True, markup=False)
 
     def on_step(self, epoch: int, step: int) -> None:
         """Move the bar."""
         if self.before < 0:
-            self.before = (epoch - 1) * self.steps + step - 1  # a resumed run may begin inside an epoch
+            self.before = (epoch - 1) * self.steps + step - 1  # a resumed run may start within an epoch
         description = f"epoch {epoch}/{self.epochs}"
         self.bar.update(
             self.task, description=description, total=self.steps, completed=step, left=self._left(epoch, step)
@@ -90,36 +102,34 @@ class EpochLines(Listener):
         self._warn(metrics)
 
     def _warn(self, metrics: dict[str, Any]) -> None:
-        """Say in words what has gone wrong, when it begins to be so."""
+        """Print a warning when a problem first appears."""
         self.history.append(metrics)
-        kinds = alarms(self.history, self.model, lasting_in(self.epochs))
+        kinds = diagnose(self.history, self.model, lasting_in(self.epochs))
         for kind, words in kinds.items():
             if kind not in self.said:
                 self.console.print(f"  Warning: {words}", soft_wrap=True, markup=False)
         self.said = kinds
 
     def _left(self, epoch: int, step: int) -> str:
-        """Time until the last epoch ends, at the pace so far."""
+        """Estimated time until the last epoch ends."""
         done = (epoch - 1) * self.steps + step - self.before
         ahead = (self.epochs - epoch + 1) * self.steps - step
         return clock((time.monotonic() - self.start) / max(done, 1) * ahead) + " left"
 
 
-def _averaging(ema: float, done: int, steps: int, epochs: int) -> str:
-    """What to expect of averaged weights that at first are mostly the untrained ones; nothing once that is past."""
-    span, all_steps = 1 / (1 - ema), steps * epochs
-    if ema and span > all_steps / 3:
-        return (
-            f"  Warning: Weights are averaged over {span:,.0f} steps, and the run has {all_steps:,}: what is kept will "
-            f"hardly have learned. Try `--ema {max(0, 1 - 10 / all_steps):.3g}`."
-        )
-    if done * steps < span >= NOTED * steps:
-        return f"Validation is of weights averaged over {span / steps:.0f} epochs: its error is late to fall."
-    return ""
+def _glimpses(model: Model) -> str:
+    """Image size, glimpses and reach in one sentence."""
+    channels, height, width = model.image
+    scales = "1 scale" if model.depth == 1 else f"{model.depth} scales"
+    return (
+        f"Images of {height} x {width} pixels, {channels} channel{'s' if channels > 1 else ''}; "
+        f"{model.num_glimpses} glimpses of {model.glimpse_size[0]} x {model.glimpse_size[1]} pixels in {scales}, "
+        f"up to {model.unit_pixels:g} pixels from the center."
+    )
 
 
 def _line(metrics: dict[str, Any], epochs: int, left: str) -> str:
-    """One epoch in words and numbers."""
+    """The line of one epoch."""
     return (
         f"epoch {metrics['epoch']:>{len(str(epochs))}}/{epochs}"
         f"  train loss {metrics['classification_loss']:.3f}, error {metrics['train_error']:6.2%}"

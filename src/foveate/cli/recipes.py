@@ -1,4 +1,4 @@
-"""`foveate recipes`: what can be trained by name."""
+"""`foveate recipes`: list the recipes, or print one."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from foveate import recipes as library
 
 
 def recipes(name: Annotated[str, Parameter(show_default=False)] = "", /) -> None:
-    """List the recipes, or show one to copy and edit.
+    """List the recipes, or print one to copy and edit.
 
     foveate recipes
     foveate recipes mnist > mine.toml
@@ -17,7 +17,7 @@ def recipes(name: Annotated[str, Parameter(show_default=False)] = "", /) -> None
     Parameters
     ----------
     name
-        The recipe to show.
+        Recipe to print.
     """
     if name:
         print(library.find(name).read_text(encoding="utf-8"), end="")

@@ -1,4 +1,4 @@
-"""What is shown while a sweep works: a bar for each running run on a terminal, a line for each that ends everywhere."""
+"""Progress of a sweep: one line per finished run, and a bar per running one if the output is a terminal."""
 
 import time
 from collections.abc import Sequence
@@ -9,23 +9,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from foveate.cli.progress import clock
 from foveate.training.sweep import Run
 
-LOOK = 0.5  # seconds between two looks at how far the runs are
+LOOK = 0.5  # seconds between two updates of the bars
 
 
 class SideBySide:
-    """Listens to `work`."""
+    """Callbacks of `work` that print the progress."""
 
-    def __init__(self, runs: Sequence[Run]) -> None:
+    def __init__(self, total: int, done: int) -> None:
         self.console = Console(highlight=False)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         self.bar = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
         self.tasks: dict[str, TaskID] = {}
-        self.total, self.ended = len(runs), sum(run.done for run in runs)
-        self.start, self.looked = time.monotonic(), 0.0
+        self.total = total
+        self.ended = done
+        self.start = time.monotonic()
+        self.looked = 0.0
 
     def __enter__(self) -> "SideBySide":
         if self.ended:
-            self.console.print(f"{self.ended} of {self.total} runs are done already.")
+            self.console.print(f"{self.ended} of {self.total} runs are already done.")
         self.bar.start()
         return self
 
@@ -33,7 +35,7 @@ class SideBySide:
         self.bar.stop()
 
     def on_wait(self, running: Sequence[Run]) -> None:
-        """Move the bars, once in a while."""
+        """Update the bars from time to time."""
         if self.bar.disable or time.monotonic() - self.looked < LOOK:
             return
         self.looked = time.monotonic()
@@ -43,7 +45,7 @@ class SideBySide:
             self.bar.update(self.tasks[run.name], completed=run.epoch())
 
     def on_end(self, run: Run, failure: str | None) -> None:
-        """Print the line of a run that ended."""
+        """Print the line of a finished run."""
         if run.name in self.tasks:
             self.bar.remove_task(self.tasks.pop(run.name))
         self.ended += 1
@@ -54,7 +56,9 @@ class SideBySide:
 
 
 def _errors(run: Run) -> str:
-    """The errors of a run that is done."""
+    """Errors of a finished run."""
+    if not run.done:
+        return "stopped early"
     result = run.result()
     test = f", test error {result['test_error']:.2%}" if "test_error" in result else ""
     return f"validation error {result['best_validation_error']:.2%}{test}"

@@ -1,4 +1,4 @@
-"""`foveate watch`: the learning curves of one run or several, in the terminal, while they train."""
+"""`foveate watch`: learning curves of one or more runs in the terminal, while they train."""
 
 import time
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from foveate.viewing.dashboard import Watched
 
-EVERY = 1.0  # seconds between two looks at the folders
+EVERY = 1.0  # seconds between two updates
 
 
 def watch(
@@ -16,29 +16,30 @@ def watch(
     *others: Path,
     once: bool = False,
 ) -> None:
-    """Show how runs learn: their errors by epoch, their other numbers, and in words what has gone wrong.
+    """Show learning curves: errors by epoch, other metrics, and warnings.
 
     foveate watch runs/digits
     foveate watch runs/digits runs/mnist    # side by side
-    foveate watch runs/digits --once        # as it stands, without waiting
+    foveate watch runs/digits --once        # the current state, without waiting
 
-    It follows until every run is done, or Ctrl-C; where the output is no terminal it shows them once.
+    It updates until every run is done, or Ctrl-C; if the output is not a terminal, it prints once.
 
     Parameters
     ----------
     run
-        Folder of a run, which may be training.
+        Run folder; the run may be training.
     others
-        More runs.
+        More run folders.
     once
-        Show how they stand, and end.
+        Print the current state and exit.
     """
     from rich.console import Console
     from rich.live import Live
 
     from foveate.viewing.dashboard import dashboard
 
-    folders, console = (run, *others), Console(highlight=False)
+    folders = (run, *others)
+    console = Console(highlight=False)
     runs = [read(folder) for folder in folders]
     if once or not console.is_terminal:
         console.print(dashboard(runs, console.width))
@@ -50,17 +51,17 @@ def watch(
                 runs = [read(folder) for folder in folders]
                 live.update(dashboard(runs, console.width), refresh=True)
     except KeyboardInterrupt:
-        pass  # what was last shown stays
+        pass  # the last state stays on the screen
 
 
 def read(folder: Path) -> "Watched":
-    """A run as it stands.
+    """The current state of a run.
 
     Raises:
         FileNotFoundError: No run in the folder.
     """
     from foveate import settings
-    from foveate.training import journal
+    from foveate.storage import journal
     from foveate.viewing.dashboard import Watched
 
     path, metrics, last = (folder / name for name in ("config.json", "metrics.jsonl", "last.pt"))

@@ -1,4 +1,4 @@
-"""`foveate web`: a page where one draws, and watches a model look."""
+"""`foveate web`: a page to draw on and to watch a model look."""
 
 from pathlib import Path
 from typing import Annotated
@@ -15,12 +15,14 @@ def web(
     *,
     host: str = "127.0.0.1",
     port: Annotated[int | None, Parameter(show_default=False, validator=Number(gte=0, lte=65535))] = None,
+    allowed_host: tuple[str, ...] = (),
 ) -> None:
     """Open a page on this machine where you draw a digit, or drop a picture, and watch a model look at it.
 
     foveate web                         # with a model that comes with foveate
     foveate web runs/digits             # with one of yours
     foveate web mnist --port 8080
+    foveate web --allowed-host example.org   # behind a tunnel or proxy that has this name
 
     Parameters
     ----------
@@ -31,6 +33,9 @@ def web(
         Address to listen at: this machine alone by default, 0.0.0.0 for whoever can reach it.
     port
         Port to listen at; the first free one from 8000 if absent.
+    allowed_host
+        Host name by which browsers may reach the page besides this machine's own, for use behind a tunnel or a proxy;
+        may be given several times, and may begin with `*.`.
     """
     from foveate import weights
 
@@ -42,14 +47,21 @@ def web(
             f"The page needs the extra `web`: pip install 'foveate[web]'. Found no {error.name}."
         ) from None
     from foveate.cli.opened import open_run
+    from foveate.web.models import ServedModel
     from foveate.web.serve import serve
-    from foveate.web.shown import Shown, show
 
     first = run or Path(next(name for name in DEFAULTS if name in weights.names()))
-    shown: list[Shown] = []
-    for path in dict.fromkeys([first, *(weights.FOLDER / name for name in weights.names() if Path(name) != first)]):
+    others = [weights.FOLDER / name for name in weights.names() if Path(name) != first]
+    served: list[ServedModel] = []
+    for path in dict.fromkeys([first, *others]):
         opened = open_run(path, "cpu")
-        taken = [each.name for each in shown]
         name = path.resolve().name
-        shown.append(show(f"{name} of foveate" if name in taken else name, opened.model, opened.config.data))
-    serve(shown, host, port, lambda address: print(f"Draw and watch at {address}  (Ctrl-C stops it)", flush=True))
+        if name in [each.name for each in served]:
+            name = f"{name} of foveate"
+        served.append(ServedModel(name, opened.model, opened.config.data))
+    serve(served, host, port, _print_address, allowed_host)
+
+
+def _print_address(address: str) -> None:
+    """Say where the page is."""
+    print(f"Draw and watch at {address}  (Ctrl-C stops it)", flush=True)

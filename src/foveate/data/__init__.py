@@ -1,12 +1,12 @@
-"""From a source to batches on the device.
+"""Data sets, their splits, and batches of images.
 
-`sources` loads a `Dataset` by name (`digits`, `mnist`) or from a folder of images, and `split` divides it by seed.
-`canvas` shows its images in the middle, at random places, or among distractors. `batches` deals them out.
-Images are uint8, (n, channels, height, width), everywhere.
+In: the name of a data set or a folder of images, a seed for the splits, a batch size.
+Out: batches of uint8 images (n, channels, height, width) with their labels, augmented or placed on a canvas.
+Read first: `records.py` (a data set and its splits), then `sources.py` and `batches.py`.
 """
 
 from foveate.data.batches import Batch, batches, num_batches
-from foveate.data.canvas import Canvas, centred, cluttered, fixed, translated
+from foveate.data.canvas import Canvas, centered, cluttered, render_fixed, translated
 from foveate.data.digits import load_digits
 from foveate.data.folder import load_folder
 from foveate.data.mnist import load_mnist
@@ -20,13 +20,13 @@ __all__ = [
     "Images",
     "InMemory",
     "batches",
-    "centred",
+    "centered",
     "cluttered",
-    "fixed",
     "load",
     "load_digits",
     "load_folder",
     "load_mnist",
     "num_batches",
+    "render_fixed",
     "translated",
 ]

@@ -1,6 +1,6 @@
-"""Canvases: an image in the middle, at a random place, or at a random place among distractors; a whole batch at once.
+"""Scenes: images placed on a canvas in the middle, at random, or at random among distractors.
 
-Everything is integer arithmetic on uint8 pixels, so that a scene is the same on every machine and device.
+All arithmetic is on integers, so that a scene has the same pixels on every machine and device.
 """
 
 import dataclasses
@@ -9,35 +9,35 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from foveate.data.distortion import Distortion
-from foveate.data.placement import Size, centre, draw_clutter, draw_place
+from foveate.data.augment import Augmentation
+from foveate.data.placement import Size, center, draw_clutter, draw_place
 from foveate.data.records import Images, InMemory
 from foveate.data.render import render
 
-PIECE = 8  # pixels: the side of a distractor in DeepMind's rule
-CHUNK = 1000  # scenes drawn together by `fixed`; another number draws other scenes
+PIECE = 8  # pixels: the side of a distractor, as in DeepMind's data
+CHUNK = 1000  # images per draw in `render_fixed`; another number gives other scenes
 
 
-def centred(
+def centered(
     image: UInt8[Tensor, "batch channels height width"], size: Size
 ) -> UInt8[Tensor, "batch channels tall wide"]:
-    """Place every image in the middle of a black canvas of `size` (height, width) in pixels.
+    """Place each image in the middle of a black canvas of `size` (height, width) in pixels.
 
     Raises:
         ValueError: if the image does not fit.
 
     Example:
-        >>> centred(torch.full((1, 1, 1, 1), 255, dtype=torch.uint8), (3, 3))[0, 0].tolist()
+        >>> centered(torch.full((1, 1, 1, 1), 255, dtype=torch.uint8), (3, 3))[0, 0].tolist()
         [[0, 0, 0], [0, 255, 0], [0, 0, 0]]
     """
     _check_fit(image, size)
-    return render(image, size, centre(len(image), _sides(image), size, image.device))
+    return render(image, size, center(len(image), _sides(image), size, image.device))
 
 
 def translated(
     image: UInt8[Tensor, "batch channels height width"], size: Size, generator: torch.Generator
 ) -> UInt8[Tensor, "batch channels tall wide"]:
-    """Place every image at a uniformly drawn place of a black canvas of `size` (height, width) in pixels, whole.
+    """Place each image at a uniformly random position, entirely inside a black canvas of `size` (height, width).
 
     Source: Mnih et al., *Recurrent Models of Visual Attention*, NIPS 2014, section 4.1, "Translated MNIST".
 
@@ -61,10 +61,10 @@ def cluttered(
     generator: torch.Generator,
     piece: int = PIECE,
 ) -> UInt8[Tensor, "batch channels tall wide"]:
-    """Place every image as `translated` does, among `distractors` pieces of the `pool`, `piece` pixels wide and high.
+    """Place each image as `translated` does, among `distractors` square pieces of `pool`, `piece` pixels wide.
 
-    DeepMind's rule: each piece is cut at a uniform place of a uniformly drawn image and added at a uniform place of the
-    canvas, the image is added at a uniform place, and sums saturate at white. Nothing is erased around the image.
+    As in DeepMind's data, each piece is cut from a random image at a random position and added to the canvas at a
+    random position, all uniform. The image is added too, and sums saturate at 255. Pieces may overlap the image.
 
     Source: Mnih et al., NIPS 2014, section 4.1, "Cluttered Translated MNIST"; DeepMind's `mnist-cluttered`.
 
@@ -76,14 +76,14 @@ def cluttered(
         >>> cluttered(pool, (60, 60), 4, pool, torch.Generator().manual_seed(0)).shape
         torch.Size([5, 1, 60, 60])
     """
-    labels = torch.zeros(len(pool), dtype=torch.int64, device=pool.device)  # nobody asks for the class of a distractor
+    labels = torch.zeros(len(pool), dtype=torch.int64, device=pool.device)  # the classes of distractors are not used
     return _cluttered(image, size, distractors, InMemory(pool, labels), generator, piece)
 
 
 def _cluttered(
     image: Tensor, size: Size, distractors: int, pool: Images, generator: torch.Generator, piece: int
 ) -> Tensor:
-    """`cluttered` over any `Images`."""
+    """Return what `cluttered` does, for any `Images`."""
     _check_fit(image, size)
     _check_piece(image, piece)
     place = draw_place((len(image),), _sides(image), size, generator)
@@ -92,10 +92,12 @@ def _cluttered(
 
 
 def _sides(image: Tensor) -> Size:
+    """Return the height and width of images."""
     return image.shape[-2], image.shape[-1]
 
 
 def _check_fit(image: Tensor, size: Size) -> None:
+    """Refuse a canvas that is smaller than its images."""
     height, width = _sides(image)
     if size[0] < height or size[1] < width:
         raise ValueError(
@@ -104,6 +106,7 @@ def _check_fit(image: Tensor, size: Size) -> None:
 
 
 def _check_piece(image: Tensor, piece: int) -> None:
+    """Refuse a distractor that is larger than the images it is cut from."""
     if not 1 <= piece <= min(_sides(image)):
         height, width = _sides(image)
         raise ValueError(
@@ -113,27 +116,27 @@ def _check_piece(image: Tensor, piece: int) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Canvas:
-    """How the images of a batch are shown: on a canvas of `size` (height, width) in pixels, with `distractors` pieces.
+    """Renders batches of images on a canvas of `size` (height, width) in pixels.
 
-    `kind` is `centred`, `translated` or `cluttered`, as the functions of these names do it. Before that each image may
-    be distorted; the distractors are cut from images as they are.
+    `kind` is the function to use: `centered`, `translated` or `cluttered`, with `distractors` pieces. Images are
+    augmented first; distractors are cut from images without augmentation.
 
     Raises:
         ValueError: if `kind` is unknown, `size` is empty, or `distractors` does not fit `kind`.
 
     Example:
-        >>> Canvas("translated", (60, 60), distortion=Distortion(rotation=10)).keeps((1, 60, 60))
+        >>> Canvas("translated", (60, 60), augmentation=Augmentation(degrees=10)).is_identity((1, 60, 60))
         False
     """
 
     kind: str
     size: Size
     distractors: int = 0
-    distortion: Distortion = dataclasses.field(default_factory=Distortion)
+    augmentation: Augmentation = dataclasses.field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        if self.kind not in ("centred", "translated", "cluttered"):
-            raise ValueError(f"`canvas` should be `centred`, `translated` or `cluttered`. Found `{self.kind}`.")
+        if self.kind not in ("centered", "translated", "cluttered"):
+            raise ValueError(f"`canvas` should be `centered`, `translated` or `cluttered`. Found `{self.kind}`.")
         if min(self.size) < 1:
             raise ValueError(f"A canvas should be at least 1 x 1. Found {self.size[0]} x {self.size[1]}.")
         if (self.distractors > 0) != (self.kind == "cluttered") or self.distractors < 0:
@@ -142,32 +145,36 @@ class Canvas:
                 f"Found `distractors = {self.distractors}` on a `{self.kind}` one."
             )
 
-    def keeps(self, shape: tuple[int, int, int]) -> bool:
-        """Return whether images of this shape (channels, height, width) are shown as they are."""
-        return self.kind == "centred" and self.size == shape[1:] and self.distortion.keeps
+    def is_identity(self, shape: tuple[int, int, int]) -> bool:
+        """Return whether images of this shape (channels, height, width) are returned unchanged."""
+        return self.kind == "centered" and self.size == shape[1:] and self.augmentation.is_identity
 
     def __call__(
         self, image: UInt8[Tensor, "batch channels height width"], pool: Images, generator: torch.Generator
     ) -> UInt8[Tensor, "batch channels tall wide"]:
-        """Show every image of a batch; the clutter is cut from `pool`, the split that the batch belongs to."""
-        image = self.distortion(image, generator)
-        if self.kind == "centred":
-            return image if self.size == image.shape[-2:] else centred(image, self.size)
+        """Return one scene for each image of a batch; distractors are cut from `pool`, the split of the batch."""
+        image = self.augmentation(image, generator)
+        if self.kind == "centered":
+            return image if self.size == image.shape[-2:] else centered(image, self.size)
         if self.kind == "translated":
             return translated(image, self.size, generator)
         return _cluttered(image, self.size, self.distractors, pool, generator, PIECE)
 
 
-def fixed(images: Images, canvas: Canvas, seed: int) -> Images:
-    """Return one scene of every image, its clutter cut from the same split; a `seed` gives the same on any device.
+def render_fixed(images: Images, canvas: Canvas, seed: int) -> Images:
+    """Return one scene for each image, with distractors from the same split; the `seed` fixes it on every device.
 
     Example:
         >>> images = InMemory(torch.full((3, 1, 8, 8), 255, dtype=torch.uint8), torch.tensor([0, 1, 2]))
-        >>> fixed(images, Canvas("translated", (20, 20)), seed=0).shape
+        >>> render_fixed(images, Canvas("translated", (20, 20)), seed=0).shape
         (1, 20, 20)
     """
-    if canvas.keeps(images.shape):
+    if canvas.is_identity(images.shape):
         return images
-    host, generator = images.to("cpu"), torch.Generator().manual_seed(seed)
-    scenes = [canvas(host.read(index), host, generator) for index in torch.arange(len(host)).split(CHUNK)]
+    host = images.to("cpu")
+    generator = torch.Generator().manual_seed(seed)
+    if not len(host):
+        return InMemory(torch.empty(0, images.shape[0], *canvas.size, dtype=torch.uint8), host.label)
+    chunks = torch.arange(len(host)).split(CHUNK)
+    scenes = [canvas(host.read(index), host, generator) for index in chunks]
     return InMemory(torch.cat(scenes), host.label).to(images.label.device)

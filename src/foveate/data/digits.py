@@ -1,15 +1,15 @@
-"""`digits`: the 1,797 handwritten digits of 8x8 pixels that come with scikit-learn, so that nothing is downloaded."""
+"""The `digits` data set: 1,797 handwritten digits of 8x8 pixels that come with scikit-learn."""
 
 import torch
 
 from foveate.data.records import Dataset, InMemory
-from foveate.data.split import divide
+from foveate.data.split import split_indices
 
 
 def load_digits(
     *, validation: float = 1 / 6, test: float = 0.2, split_seed: int = 0, held_out: str = "random"
 ) -> Dataset:
-    """Return scikit-learn's handwritten digits, their grey values 0..16 scaled to 0..255.
+    """Return scikit-learn's handwritten digits, with gray values scaled from 0..16 to 0..255.
 
     Source: E. Alpaydin, C. Kaynak, *Optical Recognition of Handwritten Digits*, UCI Machine Learning Repository, 1998.
 
@@ -23,9 +23,10 @@ def load_digits(
     """
     from sklearn import datasets
 
-    grey, digit = datasets.load_digits(return_X_y=True)
-    image = (torch.from_numpy(grey) * (255 / 16)).round().to(torch.uint8).view(-1, 1, 8, 8)
+    gray, digit = datasets.load_digits(return_X_y=True)
+    image = (torch.from_numpy(gray) * (255 / 16)).round().to(torch.uint8).view(-1, 1, 8, 8)
     label = torch.from_numpy(digit).long()
     classes = tuple("0123456789")
-    splits = divide(label, classes, {}, validation=validation, test=test, seed=split_seed, held_out=held_out)
-    return Dataset("digits", classes, **{name: InMemory(image[i], label[i]) for name, i in splits.items()})
+    splits = split_indices(label, classes, {}, validation=validation, test=test, seed=split_seed, held_out=held_out)
+    images = {name: InMemory(image[index], label[index]) for name, index in splits.items()}
+    return Dataset("digits", classes, images["train"], images["validation"], images["test"])

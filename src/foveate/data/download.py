@@ -1,4 +1,4 @@
-"""The download of MNIST: every mirror in turn, the content checked, the file in place only when it is whole."""
+"""Download of MNIST from one of several mirrors; a file is put in place only after its checksum was verified."""
 
 import hashlib
 import os
@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from foveate.data.idx import LIMIT, open_plain
+from foveate.data.home import expand_home
+from foveate.data.idx import MAX_BYTES, open_plain
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
     "https://storage.googleapis.com/cvdf-datasets/mnist/",
 )
-# Of the decompressed content: the mirrors have compressed the same files in different ways.
+# Checksums of the decompressed content: the mirrors compress the same files differently.
 CONTENT_MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
@@ -25,10 +26,10 @@ Fetch = Callable[[str, Path], None]
 
 
 def download(folder: Path | None = None, fetch: Fetch | None = None, content_md5: dict[str, str] = CONTENT_MD5) -> Path:
-    """Return the folder (the user's cache) that holds the files of MNIST, after downloading those that are missing.
+    """Download the files of MNIST that are missing in a folder (by default the user's cache) and return the folder.
 
     Raises:
-        FileNotFoundError: if a file is missing and no mirror delivers it whole.
+        FileNotFoundError: if no mirror delivers an intact copy of a missing file.
     """
     folder = folder or _cache()
     for name, md5 in content_md5.items():
@@ -38,33 +39,54 @@ def download(folder: Path | None = None, fetch: Fetch | None = None, content_md5
     return folder
 
 
+def remove_damaged(folder: Path, content_md5: dict[str, str] = CONTENT_MD5) -> list[str]:
+    """Delete the downloaded files that do not match their checksum, and return their names."""
+    removed = []
+    for name, md5 in content_md5.items():
+        path = folder / f"{name}.gz"
+        try:
+            whole = _content_md5(path) == md5
+        except (OSError, EOFError, zlib.error):
+            whole = False
+        if not whole:
+            path.unlink(missing_ok=True)
+            removed.append(path.name)
+    return removed
+
+
 def _cache() -> Path:
-    """Return the folder of MNIST in the user's cache."""
-    return Path(_pooch().os_cache("foveate")) / "mnist"
+    """Return the folder for MNIST in the user's cache."""
+    try:
+        return expand_home(_pooch().os_cache("foveate")) / "mnist"
+    except (RuntimeError, ValueError):  # by the version of platformdirs
+        raise ValueError(
+            "A download should find the user's home folder. Found none: set `HOME`, or `FOVEATE_DATA` to a folder "
+            "that holds mnist/."
+        ) from None
 
 
 def _download_file(path: Path, md5: str, fetch: Fetch) -> None:
-    """Download one file from the first mirror that delivers its content whole."""
+    """Download one file from the first mirror that delivers an intact copy."""
     reasons = []
     for mirror in MIRRORS:
         handle, name = tempfile.mkstemp(suffix=".gz", prefix=f".{path.stem}-", dir=path.parent)
         os.close(handle)
-        aside = Path(name)
+        partial = Path(name)
         try:
-            fetch(mirror + path.name, aside)
-            if _content_md5(aside) == md5:
-                os.replace(aside, path)  # atomic: nobody ever sees half a file
+            fetch(mirror + path.name, partial)
+            if _content_md5(partial) == md5:
+                os.replace(partial, path)  # atomic: no process ever sees half a file
                 return
-            reasons.append("a file of other content")
+            reasons.append("other content")
         except (OSError, EOFError, zlib.error) as error:  # requests' errors are OSErrors
             reasons.append(type(error).__name__)
         finally:
-            aside.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
     raise _unreachable(path.name, reasons)
 
 
 def _unreachable(name: str, reasons: list[str]) -> FileNotFoundError:
-    """Say that no mirror delivers a file, and what to do."""
+    """Return the error for a file that no mirror delivers."""
     return FileNotFoundError(
         f"MNIST should be on this machine or at one of its {len(MIRRORS)} mirrors. Found no `{name}` "
         f"({', '.join(reasons)}); set FOVEATE_DATA to a folder that holds mnist/ with the four idx files."
@@ -72,17 +94,18 @@ def _unreachable(name: str, reasons: list[str]) -> FileNotFoundError:
 
 
 def _content_md5(path: Path) -> str:
-    """Return the MD5 of the decompressed content, or of its first gibibyte."""
-    digest, size = hashlib.md5(usedforsecurity=False), 0
+    """Return the MD5 of the decompressed content, up to its first gibibyte."""
+    digest = hashlib.md5(usedforsecurity=False)
+    size = 0
     with open_plain(path) as file:
-        while size < LIMIT and (chunk := file.read(2**20)):
+        while size < MAX_BYTES and (chunk := file.read(2**20)):
             digest.update(chunk)
             size += len(chunk)
     return digest.hexdigest()
 
 
 def _fetch(url: str, path: Path) -> None:
-    """Download `url` into `path` with a line of progress."""
+    """Download `url` to `path` and show progress."""
     from foveate.data.progress import ProgressLine
 
     bar = ProgressLine(url.rsplit("/", 1)[-1])
@@ -90,7 +113,11 @@ def _fetch(url: str, path: Path) -> None:
 
 
 def _pooch() -> Any:
-    """Return the pooch library, or say what to do without it."""
+    """Return the pooch library.
+
+    Raises:
+        FileNotFoundError: if it is not installed.
+    """
     try:
         import pooch
     except ImportError:

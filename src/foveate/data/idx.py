@@ -1,4 +1,4 @@
-"""The idx file format of MNIST, plain or gzipped, read strictly: what the header says is what the file must hold."""
+"""Strict reader of idx files, the file format of MNIST, plain or gzipped."""
 
 import gzip
 import math
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-LIMIT = 2**30  # bytes; a lying header or a gzip bomb costs no more memory than this
+MAX_BYTES = 2**30  # bounds the memory that a wrong header or a gzip bomb can cost
 _CHUNK = 2**20
 
 
@@ -31,12 +31,12 @@ def read_idx(path: Path, dims: int) -> np.ndarray:
 
 
 def open_plain(path: Path) -> BufferedIOBase:
-    """Open a file for reading, through gzip where its name ends in .gz."""
+    """Open a file for reading; a name that ends in .gz is decompressed."""
     return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
 
 
 def _parse(file: BufferedIOBase, dims: int) -> np.ndarray:
-    """Return the array in an open idx file; the `ValueError` says what was found instead."""
+    """Return the array in an open idx file; a `ValueError` says what was found instead."""
     magic = file.read(4)
     if magic != bytes([0, 0, 8, dims]):
         raise ValueError(f"the first bytes {magic.hex(' ') or '(none)'}")
@@ -45,7 +45,7 @@ def _parse(file: BufferedIOBase, dims: int) -> np.ndarray:
         raise ValueError("its header cut short")
     shape = struct.unpack(f">{dims}I", header)
     size = math.prod(shape)
-    if not 0 < size <= LIMIT:
+    if not 0 < size <= MAX_BYTES:
         raise ValueError(f"a header that declares {' x '.join(map(str, shape))} bytes")
     content = _read_at_most(file, size + 1)
     if len(content) != size:
@@ -55,7 +55,7 @@ def _parse(file: BufferedIOBase, dims: int) -> np.ndarray:
 
 
 def _read_at_most(file: BufferedIOBase, size: int) -> bytearray:
-    """Return the next `size` bytes, or what is left of the file; memory grows with what is there, not with `size`."""
+    """Return up to `size` bytes; memory grows with the content of the file, not with `size`."""
     content = bytearray()
     while len(content) < size and (chunk := file.read(min(_CHUNK, size - len(content)))):
         content += chunk

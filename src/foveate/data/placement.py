@@ -1,4 +1,4 @@
-"""Where things go on a canvas: the draws of a scene, apart from its rendering, so that they can be repeated."""
+"""Random positions of images and distractors on a canvas, drawn separately from the rendering."""
 
 import dataclasses
 
@@ -11,7 +11,7 @@ Size = tuple[int, int]
 
 @dataclasses.dataclass(frozen=True)
 class Clutter:
-    """The distractors of a batch of scenes: which image each is cut from, where it is cut, and where it is placed.
+    """Distractors of a batch of scenes: the image each is cut from, where it is cut, and where it is placed.
 
     Convention: `cut` and `place` are (x, y) of a piece's top-left pixel, in the image it comes from and on the canvas.
     """
@@ -25,18 +25,16 @@ class Clutter:
 def draw_place(
     shape: tuple[int, ...], size: Size, canvas: Size, generator: torch.Generator
 ) -> Int64[Tensor, "*shape 2"]:
-    """Draw uniformly the (x, y) of the top-left pixels of things of `size` (height, width), whole on a `canvas`."""
-    drawn = [
-        torch.randint(outer - inner + 1, shape, generator=generator, device=generator.device)
-        for inner, outer in ((size[1], canvas[1]), (size[0], canvas[0]))
-    ]
-    return torch.stack(drawn, dim=-1)
+    """Draw the uniform (x, y) of the top-left pixels of rectangles of `size` (height, width) inside a `canvas`."""
+    x = torch.randint(canvas[1] - size[1] + 1, shape, generator=generator, device=generator.device)
+    y = torch.randint(canvas[0] - size[0] + 1, shape, generator=generator, device=generator.device)
+    return torch.stack([x, y], dim=-1)
 
 
 def draw_clutter(
     shape: tuple[int, int], pool: int, piece: int, image: Size, canvas: Size, generator: torch.Generator
 ) -> Clutter:
-    """Draw `shape` = (batch, distractors) pieces, each of a uniformly chosen one of `pool` images."""
+    """Draw `shape` = (batch, distractors) pieces, each from a uniformly random one of `pool` images."""
     return Clutter(
         source=torch.randint(pool, shape, generator=generator, device=generator.device),
         cut=draw_place(shape, (piece, piece), image, generator),
@@ -45,8 +43,8 @@ def draw_clutter(
     )
 
 
-def centre(batch: int, size: Size, canvas: Size, device: torch.device) -> Int64[Tensor, "batch 2"]:
-    """Return the (x, y) of the top-left pixel that puts `size` in the middle, or half a pixel up and left of it."""
-    (height, width), (tall, wide) = size, canvas
-    x, y = (wide - width) // 2, (tall - height) // 2
+def center(batch: int, size: Size, canvas: Size, device: torch.device) -> Int64[Tensor, "batch 2"]:
+    """Return the (x, y) of the top-left pixel that centers `size` on a canvas, rounded up and to the left."""
+    x = (canvas[1] - size[1]) // 2
+    y = (canvas[0] - size[0]) // 2
     return torch.stack([torch.full((batch,), x, device=device), torch.full((batch,), y, device=device)], dim=-1)

@@ -1,10 +1,10 @@
-"""A line of progress on stderr, in the form that pooch asks for."""
+"""Progress line on stderr, with the interface that pooch expects."""
 
 import sys
 
 
 class ProgressLine:
-    """Rewrites one line on a terminal; writes one line where stderr is a file."""
+    """Updates one line on a terminal; writes one final line if stderr is a file."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -12,11 +12,11 @@ class ProgressLine:
         self.done = 0
 
     def reset(self) -> None:
-        """Start over."""
+        """Reset the count."""
         self.done = 0
 
     def update(self, count: int) -> None:
-        """Note `count` more bytes."""
+        """Add `count` bytes."""
         self.done += count
         if sys.stderr.isatty():
             self._write("\r")

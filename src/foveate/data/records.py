@@ -1,4 +1,4 @@
-"""The records that a source hands over: `Images` (a split that can be read by index), `InMemory` and `Dataset`."""
+"""Data sets and their splits: `Dataset`, the protocol `Images` of a split, and `InMemory`."""
 
 import dataclasses
 from typing import Any, Protocol, runtime_checkable
@@ -7,19 +7,21 @@ import torch
 from jaxtyping import Int64, UInt8
 from torch import Tensor
 
+from foveate.data.split_record import SplitRecord
+
 
 @runtime_checkable
 class Images(Protocol):
-    """A split: labelled images of one shape, read by index onto the device of the labels."""
+    """Labeled images of one shape, read by index onto the device of the labels."""
 
     @property
     def label(self) -> Int64[Tensor, " n"]:
-        """The class of every image; its device is where `read` delivers."""
+        """Class of each image, on the device that `read` returns images on."""
         ...
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of every image."""
+        """Channels, height and width of each image."""
         ...
 
     def __len__(self) -> int: ...
@@ -29,20 +31,20 @@ class Images(Protocol):
         ...
 
     def to(self, device: torch.device | str) -> "Images":
-        """Return the same images, delivered on `device`."""
+        """Return the same images, read onto `device`."""
         ...
 
     def __add__(self, other: Any) -> "Images":
-        """Return these images and then the others, of the same kind and source."""
+        """Return these images followed by others of the same kind and source."""
         ...
 
 
 @dataclasses.dataclass(frozen=True)
 class InMemory:
-    """The `Images` that is one uint8 tensor on a device.
+    """`Images` held in one uint8 tensor.
 
     Raises:
-        ValueError: if there is not one label for every image.
+        ValueError: if there is not one label for each image.
 
     Example:
         >>> images = InMemory(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0]))
@@ -56,12 +58,12 @@ class InMemory:
     def __post_init__(self) -> None:
         if len(self.image) != len(self.label):
             raise ValueError(
-                f"There should be one label for every image. Found {len(self.label)} for {len(self.image)} images."
+                f"There should be one label for each image. Found {len(self.label)} for {len(self.image)} images."
             )
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Channels, height and width of every image."""
+        """Channels, height and width of each image."""
         _, channels, height, width = self.image.shape
         return channels, height, width
 
@@ -77,21 +79,23 @@ class InMemory:
         return InMemory(self.image.to(device), self.label.to(device))
 
     def __add__(self, other: "InMemory") -> "InMemory":
-        """Return these images and then the others."""
+        """Return these images followed by the others."""
         return InMemory(torch.cat([self.image, other.image]), torch.cat([self.label, other.label]))
 
 
 @dataclasses.dataclass(frozen=True)
 class Dataset:
-    """A source that is loaded and split: its name, the names of its classes, and three splits."""
+    """A data set: its name, the names of its classes, and its three splits."""
 
     name: str
     classes: tuple[str, ...]
     train: Images
     validation: Images
     test: Images
+    record: SplitRecord | None = None
+    """The split of each image, by content."""
 
     def to(self, device: torch.device | str) -> "Dataset":
-        """Return the same data set, delivered on `device`."""
+        """Return the same data set, read onto `device`."""
         splits = {name: getattr(self, name).to(device) for name in ("train", "validation", "test")}
         return dataclasses.replace(self, **splits)

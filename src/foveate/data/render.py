@@ -1,4 +1,4 @@
-"""Rendering: the scenes of a whole batch at once, from where things were drawn to be."""
+"""Rendering of scenes, a whole batch at once, from given positions."""
 
 import torch
 from jaxtyping import Int64, UInt8
@@ -14,11 +14,12 @@ def render(
     clutter: Clutter | None = None,
     others: UInt8[Tensor, "pieces channels height width"] | None = None,
 ) -> UInt8[Tensor, "batch channels tall wide"]:
-    """Render the scenes that were drawn: every image at its `place`, and pieces of `others`, the clutter's sources.
+    """Render each image at its `place`, and the pieces that `clutter` cuts from `others`, its source images.
 
-    Saturating sums of pixels that are never negative do not depend on their order, so the image may come first.
+    The image is drawn first: saturating sums of non-negative pixels do not depend on the order.
     """
-    (batch, channels, height, width), (tall, wide) = image.shape, size
+    batch, channels, height, width = image.shape
+    tall, wide = size
     canvas = image.new_zeros(batch, channels, tall * wide)
     pixels = _pixels(place, (height, width), wide)[:, None].expand(-1, channels, -1)
     canvas.scatter_(-1, pixels, image.flatten(-2))
@@ -30,7 +31,7 @@ def render(
 def _cut(
     others: UInt8[Tensor, "pieces channels height width"], clutter: Clutter
 ) -> UInt8[Tensor, "batch distractors channels area"]:
-    """Cut one piece out of every one of `others`."""
+    """Cut one piece from each image of `others`."""
     pixels = _pixels(clutter.cut.flatten(0, 1), (clutter.piece, clutter.piece), others.shape[-1])
     cut = others.flatten(-2).gather(-1, pixels[:, None].expand(-1, others.shape[1], -1))
     return cut.unflatten(0, clutter.source.shape)
@@ -42,10 +43,10 @@ def _add_pieces(
     clutter: Clutter,
     pieces: UInt8[Tensor, "batch distractors channels area"],
 ) -> None:
-    """Add the pieces to the canvas in place, at most to white.
+    """Add the pieces to the canvas in place, saturating at 255.
 
-    The loop is over the distractors, which may overlap, never over the batch. It touches only the pixels of the pieces:
-    twice as fast as one sum in int16, for which every pixel of the canvas is clamped and converted.
+    The loop runs over the distractors, which may overlap, and touches only their pixels. It is twice as fast as one
+    sum in int16, which has to convert and clamp every pixel of the canvas.
     """
     places = _pixels(clutter.place, (clutter.piece, clutter.piece), wide)
     for part, inside in zip(pieces.unbind(1), places.unbind(1), strict=True):
@@ -55,7 +56,8 @@ def _add_pieces(
 
 
 def _pixels(place: Int64[Tensor, "*shape 2"], size: Size, stride: int) -> Int64[Tensor, "*shape area"]:
-    """Return where the pixels of a rectangle at `place` lie in a flat image whose rows are `stride` pixels long."""
-    x, y = torch.arange(size[1], device=place.device), torch.arange(size[0], device=place.device)
+    """Return the flat indices of the pixels of a rectangle at `place` in an image with rows of `stride` pixels."""
+    x = torch.arange(size[1], device=place.device)
+    y = torch.arange(size[0], device=place.device)
     corner = place[..., 1] * stride + place[..., 0]
     return corner[..., None] + (y[:, None] * stride + x).flatten()

@@ -1,8 +1,8 @@
-"""Reading glimpses: pure functions from image and location to patches, batched, without a padded copy.
+"""Plain reader of glimpses: pure functions from image and location to patches, batched, without a padded copy.
 
 Each pixel of a patch is a weighted mean of a few pixels of its window, the *taps*: all of its 2^k x 2^k
-pixels when the scale is 2 (average pooling), the four nearest otherwise (bilinear). So only the pixels that
-count are read, and the cost does not depend on the size of the image.
+pixels if the scale is 2 (average pooling), otherwise the four nearest (bilinear). Only these pixels are read, so the
+cost does not depend on the size of the image.
 """
 
 import torch
@@ -22,9 +22,9 @@ def foveate(
 ) -> Float[Tensor, "batch {depth}*channels h w"]:
     """Patches of growing windows around each location, all `size` pixels, fine scale first.
 
-    A batch of M times as many locations as images looks at every image M times: location i at image i mod B.
+    With M * B locations for B images, location i looks at image i mod B.
 
-    Convention: see `foveate.glimpse.location`. Outside the image everything is 0. uint8 images come out in [0, 1].
+    Convention: see `foveate.glimpse.location`. Pixels outside the image are 0. uint8 images are scaled to [0, 1].
 
     >>> image = torch.arange(25.0).view(1, 1, 5, 5)
     >>> foveate(image, torch.zeros(1, 2), size=(1, 1), depth=1, scale=2.0)
@@ -50,9 +50,9 @@ def read_window(
     *,
     pooled: bool,
 ) -> Float[Tensor, "batch channels h w"]:
-    """The window that begins at pixel `corner` (x, y), brought down to `size` by its taps."""
+    """Patch of `size` pixels from the window whose first pixel is `corner` (x, y)."""
     (row_taps, row_weights), (column_taps, column_weights) = (
-        taps(after, before, pooled, corner.device, torch.float32 if image.dtype == torch.uint8 else image.dtype)
+        taps(after, before, pooled, corner.device, image.dtype if image.is_floating_point() else torch.float32)
         for after, before in zip(size, window, strict=True)
     )
     (height, rows_each), (width, columns_each) = row_taps.shape, column_taps.shape
@@ -60,7 +60,7 @@ def read_window(
     pixels = pixels if pixels.is_floating_point() else pixels.float()
     if window == size:
         return pixels
-    blocks = pixels.unflatten(-1, (width, columns_each)).unflatten(-3, (height, rows_each))
+    blocks = pixels.view(*pixels.shape[:2], height, rows_each, width, columns_each)
     if pooled:
         return blocks.mean(dim=(-3, -1))
     return torch.einsum("bcytxs,yt,xs->bcyx", blocks, row_weights, column_weights)
@@ -71,10 +71,10 @@ def read_pixels(
     rows: Int64[Tensor, "batch h"],
     columns: Int64[Tensor, "batch w"],
 ) -> Shaped[Tensor, "batch channels h w"]:
-    """The pixels at the crossings of rows and columns; 0 outside the image."""
+    """Pixels at all pairs of rows and columns; 0 outside the image."""
     images, _, height, width = image.shape
     inside = ((rows >= 0) & (rows < height)).unsqueeze(-1) & ((columns >= 0) & (columns < width)).unsqueeze(-2)
-    which = torch.arange(len(rows), device=rows.device).remainder(images)
+    which = torch.arange(rows.shape[0], device=rows.device).remainder(images)
     pixels = image[
         which.view(-1, 1, 1),
         :,
@@ -88,9 +88,9 @@ def read_pixels(
 def taps(
     size: int, window: int, pooled: bool, device: torch.device, dtype: torch.dtype
 ) -> tuple[Int64[Tensor, "size taps"], Float[Tensor, "size taps"]]:
-    """Along one axis: which pixels of the window make each of `size` pixels, and with which weights.
+    """Taps along one axis: the pixels of the window that make each of `size` pixels, and their weights.
 
-    Pooled: all pixels of its block. Else bilinear between the window's first and last pixel:
+    Pooled, they are all pixels of a block. Otherwise they are the two next to
     position = i * (window - 1) / (size - 1), as in Torch7's `SpatialReSampling` (`align_corners=True` today).
     """
     if window == size:
@@ -99,7 +99,7 @@ def taps(
         each = window // size
         offsets = torch.arange(window, device=device).view(size, each)
         return offsets, torch.full((size, each), 1 / each, device=device, dtype=dtype)
-    position = torch.arange(size, dtype=torch.float64) * ((window - 1) / max(1, size - 1))
+    position = torch.arange(size, dtype=torch.float64, device="cpu") * ((window - 1) / max(1, size - 1))
     first = position.floor().clamp(max=max(0, window - 2))
     fraction = (position - first).clamp(max=1)
     offsets = torch.stack([first, (first + 1).clamp(max=window - 1)], dim=1).long()

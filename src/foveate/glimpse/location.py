@@ -1,8 +1,8 @@
-"""The one home of coordinates: what a location means in pixels.
+"""Coordinates: what a location means in pixels.
 
 Convention:
     A location is (x, y) in [-1, 1], x to the right, y down, as in `torch.nn.functional.grid_sample`.
-    -1 and +1 put the centre of an odd window on the first and the last pixel; an even window's centre
+    -1 and +1 put the center of an odd window on the first and the last pixel; an even window's center
     lies half a pixel inside. Sizes are (height, width), as everywhere in PyTorch.
 """
 
@@ -13,26 +13,39 @@ from typing import ParamSpec, TypeVar
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
+from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
 Size = tuple[int, int]
-ENDLESS = 2**62  # pixels: wider than anything, and still a whole number
+UNBOUNDED = 2**62  # pixels; keeps the side of a window an integer of 64 bits
 
 Arguments = ParamSpec("Arguments")
 Value = TypeVar("Value")
 
 
 def constant(make: Callable[Arguments, Value]) -> Callable[Arguments, Value]:
-    """Keep what `make` gives: made anew in every step it would cost a copy, and on a GPU a host synchronisation.
+    """Cache the tensors that `make` returns, since copying them to a GPU in every step would wait for it.
 
-    What `torch.compile` makes of a function keeps its constants by itself.
+    Only ordinary tensors are cached. `make` runs outside of inference mode and should name the device and the type of
+    every tensor, so that the cached value is right in any mode. Fake tensors and compiled code get their own.
     """
-    kept = lru_cache(maxsize=64)(make)
+
+    @lru_cache(maxsize=64)
+    def cached(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Value:
+        with torch.inference_mode(False):
+            return make(*args, **kwargs)
 
     @wraps(make)
     def get(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Value:
-        return make(*args, **kwargs) if torch.compiler.is_compiling() else kept(*args, **kwargs)
+        if torch.compiler.is_compiling() or _makes_fake_tensors():
+            return make(*args, **kwargs)
+        return cached(*args, **kwargs)
 
     return get
+
+
+def _makes_fake_tensors() -> bool:
+    """Whether new tensors have no values now, as under `FakeTensorMode`."""
+    return is_in_torch_dispatch_mode() and type(torch.empty(0, device="cpu")) is not Tensor
 
 
 def window_sizes(size: Size, depth: int, scale: float) -> tuple[Size, ...]:
@@ -46,7 +59,7 @@ def window_sizes(size: Size, depth: int, scale: float) -> tuple[Size, ...]:
     windows = [size]
     for _ in range(depth - 1):
         height, width = windows[-1]
-        windows.append((int(min(height * scale, ENDLESS)), int(min(width * scale, ENDLESS))))
+        windows.append((int(min(height * scale, UNBOUNDED)), int(min(width * scale, UNBOUNDED))))
     return tuple(windows)
 
 
@@ -60,17 +73,17 @@ def window_origin(
 
     Convention: see the module. Locations beyond [-1, 1] are clamped.
 
-    >>> window_origin(torch.tensor([[-1.0, 1.0]]), (28, 20), ((3, 3),))  # centred on the bottom left pixel
+    >>> window_origin(torch.tensor([[-1.0, 1.0]]), (28, 20), ((3, 3),))  # centered on the bottom left pixel
     tensor([[[-1, 26]]])
     """
     travel, pads = _travel(image_size, windows, location.device)
     position = (location.unsqueeze(-2) + 1) / 2 * travel
-    position = position.nan_to_num(0.0)  # a model that diverged should be told so, not read outside its memory
+    position = position.nan_to_num(0.0)  # a diverged model must not read outside the image's memory
     return torch.minimum(position.clamp(min=0), travel).floor().long() - pads
 
 
 def reach(unit_pixels: float, image_size: Size) -> tuple[float, float]:
-    """Location (x, y) that lies `unit_pixels` pixels from the image's centre: 2 * unit_pixels / side.
+    """Location (x, y) at a distance of `unit_pixels` pixels from the image's center: 2 * unit_pixels / side.
 
     >>> reach(14, (28, 56))
     (0.5, 1.0)
@@ -90,10 +103,33 @@ def padding(windows: tuple[Size, ...]) -> tuple[Size, ...]:
 def _travel(
     image_size: Size, windows: tuple[Size, ...], device: torch.device
 ) -> tuple[Float[Tensor, "depth 2"], Int64[Tensor, "depth 2"]]:
-    """How many pixels (x, y) each window's corner can move, and its padding."""
-    travel = [
-        [max(0, side + 2 * pad - extent) for side, pad, extent in zip(image_size, before, window, strict=True)][::-1]
-        for before, window in zip(padding(windows), windows, strict=True)
-    ]
-    pads = [before[::-1] for before in padding(windows)]
-    return torch.tensor(travel, dtype=torch.float32, device=device), torch.tensor(pads, device=device)
+    """Pixels (x, y) that each window's corner can move, and its padding."""
+    rows, columns = image_size
+    travel = []
+    pads = []
+    for (height, width), (above, left) in zip(windows, padding(windows), strict=True):
+        travel.append((max(0, columns + 2 * left - width), max(0, rows + 2 * above - height)))
+        pads.append((left, above))
+    return (
+        torch.tensor(travel, dtype=torch.float32, device=device),
+        torch.tensor(pads, dtype=torch.int64, device=device),
+    )
+
+
+def boxes(
+    location: Float[Tensor, "*batch 2"], image_size: Size, windows: tuple[Size, ...]
+) -> Int64[Tensor, "*batch depth 4"]:
+    """Box (x0, y0, x1, y1) in pixels of the window of every scale; it covers the pixels x0 <= x < x1, y0 <= y < y1.
+
+    Convention:
+        location is (x, y) in [-1, 1], sizes are (height, width), boxes are (x, y) from the image's top left corner, and
+        reach beyond the image where the window does (see `foveate.glimpse.location`).
+
+    Example:
+        >>> boxes(torch.tensor([-1.0, 1.0]), (28, 20), ((3, 3), (6, 6)))  # around the bottom left pixel
+        tensor([[-1, 26,  2, 29],
+                [-2, 24,  4, 30]])
+    """
+    corner = window_origin(location, image_size, windows)
+    sides = torch.tensor([(width, height) for height, width in windows], device=corner.device)
+    return torch.cat([corner, corner + sides], dim=-1)

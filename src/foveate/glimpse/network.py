@@ -1,17 +1,18 @@
-"""GlimpseNetwork: what is seen and where it is seen, joined into one feature."""
+"""Glimpse network: combines what is seen and where it is seen into one feature."""
+
+from typing import Any
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from torch import Tensor, nn
-
-from foveate.glimpse.sensor import Prepared
 
 
 class GlimpseNetwork(nn.Module):
     """The glimpse network g = f_g(x, l): join(what(rho(x, l)), where(l)).
 
-    Any modules will do, as long as they fit: the sensor gives a glimpse (batch, depth * channels, h, w), `what` turns
-    it into a vector, `where` turns the location into a vector, and `join` turns both, side by side, into the feature.
+    The sensor gives a glimpse (batch, depth * channels, h, w), `what` turns it into a vector, `where` turns the
+    location into a vector, and `join` turns their concatenation into the feature. Any modules of matching sizes can be
+    used.
 
     Example:
         >>> from foveate import SpatialGlimpse
@@ -26,22 +27,27 @@ class GlimpseNetwork(nn.Module):
 
     def __init__(self, sensor: nn.Module, what: nn.Module, where: nn.Module, join: nn.Module) -> None:
         super().__init__()
-        self.sensor, self.what, self.where, self.join = sensor, what, where, join
+        self.sensor = sensor
+        self.what = what
+        self.where = where
+        self.join = join
 
-    def prepare(self, image: Shaped[Tensor, "images channels height width"], num_glimpses: int) -> Prepared:
-        """The images as the sensor likes them best for that many glimpses."""
-        return prepared(self.sensor, image, num_glimpses)
-
-    def forward(self, image: Prepared, location: Float[Tensor, "batch place"]) -> Float[Tensor, "batch feature"]:
-        """The feature of each glimpse."""
+    def forward(self, image: Any, location: Float[Tensor, "batch place"]) -> Float[Tensor, "batch feature"]:
+        """Feature of each glimpse."""
         return self.read(self.sensor(image, location), location)
 
     def read(self, patch: Tensor, location: Float[Tensor, "batch place"]) -> Float[Tensor, "batch feature"]:
-        """The feature of what the sensor gave there."""
+        """Feature of a patch that the sensor has read at `location`."""
+        patch = as_parameters(self, patch)
+        location = as_parameters(self, location)
         return self.join(torch.cat([self.what(patch), self.where(location)], dim=-1))
 
 
-def prepared(sensor: nn.Module, image: Shaped[Tensor, "images channels height width"], num_glimpses: int) -> Prepared:
-    """The images as a sensor likes them best for that many glimpses, if it has a wish."""
-    prepare = getattr(sensor, "prepare", None)
-    return prepare(image, num_glimpses) if prepare else image
+def as_parameters(module: nn.Module, value: Tensor) -> Tensor:
+    """Cast a value to the type of a module's parameters, such as float16 after `module.half()`.
+
+    >>> as_parameters(nn.Linear(1, 1).double(), torch.zeros(1)).dtype
+    torch.float64
+    """
+    parameter = next((each for each in module.parameters() if each.is_floating_point()), None)
+    return value if parameter is None else value.to(parameter.dtype)

@@ -1,4 +1,4 @@
-"""CategoricalEntropy: a bonus that keeps a categorical distribution from collapsing."""
+"""CategoricalEntropy: an entropy bonus against the collapse of a categorical distribution."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from torch import Tensor, nn
 class CategoricalEntropy(nn.Module):
     """Identity on probabilities whose backward pass adds the gradient of -scale * H(p), p the mean over the batch.
 
-    H(p) = -sum_i p_i log p_i. With `min_entropy` (in nats), only while H(p) is below it.
+    H(p) = -sum_i p_i log p_i. With `min_entropy` (in nats), it is only added while H(p) is below.
 
-    Torch7 divides this gradient once more by the batch size, so that its strength fades as batches grow; here `scale`
-    means the same at any batch size.
+    Torch7 divides this gradient by the batch size once more, so that it fades in large batches; here `scale` has the
+    same effect at any batch size.
 
     Raises:
         ValueError: if the input is not (batch, classes).
@@ -29,7 +29,8 @@ class CategoricalEntropy(nn.Module):
 
     def __init__(self, scale: float = 1.0, min_entropy: float | None = None) -> None:
         super().__init__()
-        self.scale, self.min_entropy = scale, min_entropy
+        self.scale = scale
+        self.min_entropy = min_entropy
 
     def forward(self, probabilities: Float[Tensor, "*batch classes"]) -> Float[Tensor, "*batch classes"]:
         """The probabilities, unchanged."""
@@ -42,7 +43,8 @@ class _EntropyBonus(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, probabilities: Tensor, scale: float, min_entropy: float | None) -> Tensor:
         ctx.save_for_backward(probabilities)
-        ctx.scale, ctx.min_entropy = scale, min_entropy
+        ctx.scale = scale
+        ctx.min_entropy = min_entropy
         return probabilities.clone()
 
     @staticmethod

@@ -1,10 +1,8 @@
-"""Where to look next: the learned locator, and the plain ones that stand in for it.
+"""The learned locator: hidden state in, next location out.
 
-Everything here has the one interface that the loop knows: `locator(hidden, generator) -> (location, log_prob)`.
+The loop calls every locator in one way: `locator(hidden, generator, sample) -> (location, log_prob)`. See
+`foveate.policy.fixed` for locators that learn nothing.
 """
-
-import math
-from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
@@ -16,19 +14,19 @@ Located = tuple[Float[Tensor, "batch 2"], Float[Tensor, " batch"]]
 
 
 class Locator(nn.Module):
-    """The location network l ~ p(. | f_l(h)): mean -> bounded -> unit -> bounded -> times reach.
+    """Location network l ~ p(. | f_l(h)): mean -> hardtanh -> unit -> hardtanh -> times reach.
 
-    log_prob is that of the raw draw, before it is bounded; the location itself carries no gradient.
+    log_prob is the log-probability of the raw draw, before it is bounded. The location has no gradient.
 
     Convention:
-        location is (x, y) in [-1, 1], x right, y down; the unit's 1 is `reach` (x, y) from the image's centre.
+        location is (x, y) in [-1, 1], x right, y down; the unit's 1 is `reach` (x, y) from the image's center.
 
     Args:
-        hidden_size: units of the core, or of all cores where there are several columns.
-        unit: the REINFORCE unit that draws, such as `ReinforceNormal(0.22)`.
-        reach: location that the unit's 1 stands for, one number or (x, y); see `foveate.glimpse.location.reach`.
-        width: units of a hidden layer of the locator's own; 0 has none.
-        policy_gradient_into_core: let the policy loss train what made `hidden` (Torch7 does, most ports do not).
+        hidden_size: units of the core; of all cores in an ensemble.
+        unit: REINFORCE unit that draws, such as `ReinforceNormal(0.22)`.
+        reach: location of the unit's 1, one number or (x, y); see `foveate.glimpse.location.reach`.
+        width: units of a hidden layer; 0 for none.
+        policy_gradient_into_core: let the policy loss train the core and the glimpse network (as Torch7 does).
 
     Example:
         >>> from foveate import ReinforceNormal
@@ -53,89 +51,26 @@ class Locator(nn.Module):
         self.mean = nn.Sequential(*hidden, nn.Linear(width or hidden_size, 2), nn.Hardtanh())
         self.unit = unit
         self.bound = nn.Hardtanh()
-        self.register_buffer("reach", torch.tensor(reach, dtype=torch.get_default_dtype()), persistent=False)
+        self.register_buffer("reach", torch.tensor(reach, dtype=torch.get_default_dtype()))
         self.policy_gradient_into_core = policy_gradient_into_core
 
-    def forward(self, hidden: Float[Tensor, "batch hidden"], generator: Generator | None = None) -> Located:
-        """Where to look, given the hidden state, and the log-probability of having chosen so."""
+    def forward(
+        self, hidden: Float[Tensor, "batch hidden"], generator: Generator | None = None, sample: bool | None = None
+    ) -> Located:
+        """Next location and its log-probability.
+
+        `sample` draws the location if true and takes the mean if false; None leaves it to the unit, which samples in
+        training.
+        """
         mean = self.aim(hidden)
-        draw = self.unit(mean, generator)
+        draw = self.unit(mean, generator, sample)
         return self.place(draw), self.unit.log_prob(mean, draw)
 
     def aim(self, hidden: Float[Tensor, "batch hidden"]) -> Float[Tensor, "batch 2"]:
-        """The mean of the draw."""
+        """Mean of the draw."""
         mean = self.mean(hidden if self.policy_gradient_into_core else hidden.detach())
-        return mean.to(torch.promote_types(mean.dtype, torch.float32))  # bf16 has too few digits for a density
+        return mean.to(torch.promote_types(mean.dtype, torch.float32))  # bf16 is too coarse for a density
 
     def place(self, draw: Float[Tensor, "batch 2"]) -> Float[Tensor, "batch 2"]:
-        """The location that a draw stands for."""
+        """Location of a draw."""
         return self.bound(draw) * self.reach
-
-
-class Given:
-    """A locator that looks where it is told: one location for all, or one each; log-probability 0, so nothing learns.
-
-    >>> location, log_prob = Given(torch.zeros(2))(torch.zeros(3, 256))
-    >>> location.shape, log_prob
-    (torch.Size([3, 2]), tensor([0., 0., 0.]))
-    """
-
-    def __init__(self, location: Float[Tensor, "*batch 2"]) -> None:
-        self.location = location
-
-    def __call__(self, hidden: Float[Tensor, "batch hidden"], generator: Generator | None = None) -> Located:
-        """The given location, repeated for several rollouts."""
-        batch = len(hidden)
-        location = self.location.to(hidden.device, torch.promote_types(hidden.dtype, torch.float32))
-        location = location.expand(batch, 2) if location.ndim == 1 else location.repeat(batch // len(location), 1)
-        return location, torch.zeros(batch, device=hidden.device)
-
-
-class Uniform:
-    """A locator that looks anywhere within reach, whatever it has seen; log-probability 0, so nothing learns."""
-
-    def __init__(self, reach: float | Float[Tensor, "*two"] = 1.0) -> None:
-        self.reach = reach
-
-    def __call__(self, hidden: Float[Tensor, "batch hidden"], generator: Generator | None = None) -> Located:
-        """A location drawn uniformly."""
-        batch = len(hidden)
-        draw = torch.rand((batch, 2), generator=generator, device=hidden.device) * 2 - 1
-        return draw * self.reach, torch.zeros(batch, device=hidden.device)
-
-
-class Raster:
-    """A locator that reads the image as a page, row by row, whatever it sees; log-probability 0, so nothing learns.
-
-    `num_glimpses` places are spread over the rectangle within `reach`, in as many rows as a row has places, nearly.
-
-    >>> Raster(5)(torch.zeros(1, 256))[0].tolist()
-    [[-1.0, -1.0]]
-    """
-
-    def __init__(self, num_glimpses: int, reach: float | Float[Tensor, "*two"] = 1.0) -> None:
-        self.places, self.reach, self.step = list(raster(num_glimpses)), reach, 0
-
-    def __call__(self, hidden: Float[Tensor, "batch hidden"], generator: Generator | None = None) -> Located:
-        """The next place, the first one after the last."""
-        place = torch.tensor(self.places[self.step % len(self.places)], device=hidden.device) * self.reach
-        self.step += 1
-        return place.expand(len(hidden), 2), torch.zeros(len(hidden), device=hidden.device)
-
-
-def raster(count: int) -> Iterator[tuple[float, float]]:
-    """So many places (x, y) in [-1, 1], row by row from the top left; rows differ by one place at most.
-
-    >>> list(raster(5))
-    [(-1.0, -1.0), (0.0, -1.0), (1.0, -1.0), (-1.0, 1.0), (1.0, 1.0)]
-    """
-    rows = max(1, round(math.sqrt(count)))
-    for row in range(rows):
-        columns = count // rows + (row < count % rows)
-        for column in range(columns):
-            yield _spread(column, columns), _spread(row, rows)
-
-
-def _spread(index: int, count: int) -> float:
-    """The place of one of `count` points spread evenly over [-1, 1]; a single one lies in the middle."""
-    return 2 * index / (count - 1) - 1 if count > 1 else 0.0

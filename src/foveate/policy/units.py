@@ -1,8 +1,8 @@
-"""REINFORCE units: stochastic modules whose parameters are trained by the score of what they drew.
+"""REINFORCE units: stochastic modules whose parameters are trained by the score function of their draws.
 
-A unit returns a plain, detached tensor, so it nests anywhere and whatever gradient arrives from above is ignored.
-What it drew can be scored: `log_prob(parameters, value)` has the gradient that REINFORCE needs,
-advantage * d log p(value; parameters) / d parameters. `VRClassReward` finds the units of a module and trains them.
+A unit returns a plain, detached tensor, so that it can be nested anywhere, and ignores gradients to its output.
+`log_prob(parameters, value)` of a draw has the gradient that REINFORCE needs,
+d log p(value; parameters) / d parameters. `VRClassReward` finds the units of a module and trains them.
 
 Source: Williams 1992, section 4 (REINFORCE); Torch7 `dpnn/Reinforce*.lua`.
 """
@@ -10,7 +10,6 @@ Source: Williams 1992, section 4 (REINFORCE); Torch7 `dpnn/Reinforce*.lua`.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -21,9 +20,10 @@ Pair = tuple[Tensor, Tensor]
 
 
 class ReinforceUnit(nn.Module, ABC):
-    """A distribution inside a network: samples in training (or always, if `stochastic`), gives its mode in evaluation.
+    """Distribution inside a network: samples in training (or always, if `stochastic`), otherwise returns its mode.
 
-    `draws` is None unless a criterion listens; then the log-probabilities of the current forward pass are kept there.
+    `draws` holds the log-probabilities of the current forward pass if a criterion trains the unit; otherwise it is
+    None.
     """
 
     def __init__(self, stochastic: bool = False) -> None:
@@ -33,19 +33,23 @@ class ReinforceUnit(nn.Module, ABC):
 
     @abstractmethod
     def sample(self, parameters: Any, generator: Generator | None = None) -> Tensor:
-        """A draw, without gradient."""
+        """Draw a value, without gradient."""
 
     @abstractmethod
     def mode(self, parameters: Any) -> Tensor:
-        """What stands for the distribution in evaluation."""
+        """Value that represents the distribution in evaluation."""
 
     @abstractmethod
     def log_prob(self, parameters: Any, value: Tensor) -> Float[Tensor, " batch"]:
         """log p(value; parameters), summed over all dimensions but the first."""
 
-    def forward(self, parameters: Tensor | Pair, generator: Generator | None = None) -> Tensor:
-        """A sample or the mode, detached; `generator` gives the randomness."""
-        if not (self.training or self.stochastic):
+    def forward(
+        self, parameters: Tensor | Pair, generator: Generator | None = None, sample: bool | None = None
+    ) -> Tensor:
+        """A sample from `generator` or the mode, detached; `sample` decides where it is not None."""
+        if sample is None:
+            sample = self.training or self.stochastic
+        if not sample:
             return self.mode(parameters).detach()
         value = self.sample(parameters, generator).detach()
         if self.draws is not None and torch.is_grad_enabled():
@@ -53,7 +57,7 @@ class ReinforceUnit(nn.Module, ABC):
         return value
 
     def __getstate__(self) -> dict[str, Any]:
-        """A copy leaves the draws behind: they belong to one pass of this very unit."""
+        """State of a copy, without the draws, which belong to a forward pass of this unit."""
         return {**self.__dict__, "draws": None if self.draws is None else []}
 
 
@@ -62,11 +66,11 @@ class ReinforceNormal(ReinforceUnit):
 
     Args:
         std: standard deviation s > 0, one number or one a dimension. None takes a pair (u, s) as input.
-        learn_std: make log s a parameter that starts from `std`.
+        learn_std: make log s a parameter, initialized from `std`.
         stochastic: sample in evaluation too.
 
     Raises:
-        ValueError: if `std` is not positive, or missing where it is to be learned.
+        ValueError: if `std` is not positive, or None with `learn_std`.
 
     Example:
         >>> unit = ReinforceNormal(0.22).eval()
@@ -83,21 +87,19 @@ class ReinforceNormal(ReinforceUnit):
         super().__init__(stochastic)
         if std is None:
             if learn_std:
-                raise ValueError(
-                    "`std` should be the number to start from where `learn_std` is set. Found `std = None`."
-                )
+                raise ValueError("`std` should be the initial value if `learn_std` is set. Found `std = None`.")
             return
-        start = torch.as_tensor(std, dtype=torch.get_default_dtype())
+        start = torch.as_tensor(std, dtype=torch.get_default_dtype()).detach().clone()
         if not start.is_meta and not bool((start > 0).all()):
             raise ValueError(f"`std` should be above 0. Found `std = {std}`.")
         if learn_std:
             self.log_std = nn.Parameter(start.log())
         else:
-            self.register_buffer("fixed_std", start, persistent=False)
+            self.register_buffer("fixed_std", start)
 
     @property
     def std(self) -> Tensor:
-        """The standard deviation, where it is not an input."""
+        """Standard deviation, if it is not an input."""
         return self.log_std.exp() if hasattr(self, "log_std") else self.fixed_std
 
     def _split(self, parameters: Tensor | Pair) -> Pair:
@@ -111,7 +113,7 @@ class ReinforceNormal(ReinforceUnit):
         )
 
     def shift(self, parameters: Any, noise: Tensor) -> Tensor:
-        """u + s * noise, for standard normal noise drawn beforehand."""
+        """u + s * noise, for given standard normal noise."""
         mean, std = self._split(parameters)
         return (mean + std * noise).detach()
 
@@ -208,16 +210,17 @@ class ReinforceGamma(ReinforceUnit):
     def _split(self, parameters: Tensor | Pair) -> Pair:
         if not isinstance(parameters, Tensor):
             return parameters
-        assert self.scale is not None, "a ReinforceGamma without a scale takes the pair (shape, scale)"
+        if self.scale is None:
+            raise ValueError("A `ReinforceGamma` without `scale` should get a pair (shape, scale). Found one tensor.")
         return parameters, torch.full_like(parameters, self.scale)
 
     def sample(self, parameters: Any, generator: Generator | None = None) -> Tensor:
-        """A positive draw."""
+        """Positive draw."""
         shape, scale = self._split(parameters)
-        # torch.distributions.Gamma draws by this function too, but takes no generator.
+        # torch.distributions.Gamma calls this function too, but takes no generator.
         drawn = torch._standard_gamma(shape.detach(), generator=generator)  # pyright: ignore[reportPrivateImportUsage]
         drawn = drawn * scale.detach()
-        return drawn.clamp(min=torch.finfo(drawn.dtype).tiny)  # a draw that underflows to 0 would have log p = -inf
+        return drawn.clamp(min=torch.finfo(drawn.dtype).tiny)  # log p of an underflow to 0 is -inf
 
     def mode(self, parameters: Any) -> Tensor:
         """k t, the mean."""
@@ -232,18 +235,5 @@ class ReinforceGamma(ReinforceUnit):
 
 
 def units(module: nn.Module) -> Iterator[ReinforceUnit]:
-    """Every REINFORCE unit inside `module`, wherever nested."""
+    """All REINFORCE units inside `module`, at any depth."""
     return (part for part in module.modules() if isinstance(part, ReinforceUnit))
-
-
-@contextmanager
-def stochastic(module: nn.Module, sampled: bool = True) -> Iterator[None]:
-    """Inside the block every unit of `module` samples in evaluation too (or, with `sampled=False`, none does)."""
-    before = [(unit, unit.stochastic) for unit in units(module)]
-    try:
-        for unit, _ in before:
-            unit.stochastic = sampled
-        yield
-    finally:
-        for unit, value in before:
-            unit.stochastic = value

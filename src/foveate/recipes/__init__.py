@@ -1,4 +1,4 @@
-"""One TOML file per published row or quick start: list, find and read them; copy one and edit it."""
+"""Recipes: a TOML file per published result or quick start."""
 
 import difflib
 from pathlib import Path
@@ -10,12 +10,12 @@ FOLDER = Path(__file__).parent
 
 
 def names() -> list[str]:
-    """Names of the recipes that come with the package."""
+    """Names of the recipes of the package."""
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
 def find(recipe: str) -> Path:
-    """The file of a recipe: one of `names()`, or the path of a `.toml` file.
+    """Find the file of a recipe: one of `names()`, or the path of a `.toml` file.
 
     Raises:
         ValueError: No recipe of that name, with a suggestion.
@@ -31,7 +31,7 @@ def find(recipe: str) -> Path:
 
 
 def _found(recipe: str) -> str:
-    """What was given instead of a recipe, and what was probably meant."""
+    """What was found instead of a recipe, and a suggestion."""
     if Path(recipe).is_dir():
         return f"Found a folder: to train on its images, `foveate train digits --source {recipe}`."
     close = difflib.get_close_matches(recipe, names(), n=1)
@@ -39,7 +39,7 @@ def _found(recipe: str) -> str:
 
 
 def read(recipe: str) -> Config:
-    """The settings of a recipe, the defaults beneath them.
+    """Read the settings of a recipe; missing ones have their defaults.
 
     Raises:
         ValueError: As `find`, and for an unknown key or a value of another type.
@@ -55,5 +55,5 @@ def read(recipe: str) -> Config:
 
 
 def summary(name: str) -> str:
-    """The first line of a recipe's comment."""
+    """First line of the comment of a recipe."""
     return find(name).read_text(encoding="utf-8").splitlines()[0].lstrip("# ")

@@ -1,61 +1,66 @@
-"""RecurrentAttention: the loop and nothing else."""
+"""RecurrentAttention: the loop of location, glimpse, feature and hidden state."""
 
-from collections.abc import Callable, Iterator
-from itertools import chain, repeat
+from collections.abc import Callable
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Shaped
 from torch import Generator, Tensor, nn
 
-from foveate.policy.locator import Given, Uniform
-from foveate.recurrent.columns import poll
-from foveate.recurrent.heads import NoBaseline
+from foveate.policy.fixed import FixedLocator, UniformLocator
+from foveate.recurrent.baselines import NoBaseline
+from foveate.recurrent.ensemble import classify
 from foveate.recurrent.rollout import Rollout
+from foveate.recurrent.stopping import check_stop, rollout_until_sure
 
 Start = str | Float[Tensor, "*batch 2"]
 
 
 @runtime_checkable
 class Scene(Protocol):
-    """What is looked at: `batch_size` images that may change with what the agent has in mind."""
+    """A batch of images that may change with the hidden state of the model."""
 
     batch_size: int
 
     def __call__(self, hidden: Float[Tensor, "batch hidden"]) -> Any:
-        """The images now, as the glimpse network takes them, given the hidden state before the next glimpse."""
+        """Images for the next glimpse, in the form that the glimpse network takes, given the hidden state before it."""
         ...
 
 
-class Still:
-    """A scene that never changes: a batch of pictures."""
+class StaticScene:
+    """A scene that does not change: a batch of images."""
 
     def __init__(self, image: Any, batch_size: int) -> None:
         self.image, self.batch_size = image, batch_size
 
     def __call__(self, hidden: Float[Tensor, "batch hidden"]) -> Any:
-        """The pictures."""
+        """Images."""
         return self.image
 
 
 class RecurrentAttention(nn.Module):
-    """The recurrent attention model: l_t ~ locator(h_{t-1}), g_t = glimpse(x, l_t), h_t = core(g_t, h_{t-1}).
+    """Recurrent attention model: l_t ~ locator(h_{t-1}), g_t = glimpse(x, l_t), h_t = core(g_t, h_{t-1}).
 
-    Any parts with the same interfaces will do: `glimpse(image, location) -> feature`, a core with `start(batch)` and
-    `core(feature, state) -> state`, `locator(hidden, generator) -> (location, log_prob)`,
-    `classifier(hidden) -> logits`, `baseline(hiddens) -> baselines`. Which gradients flow where is the parts' own
-    affair: the loop cuts none.
+    Its parts can be any modules with these interfaces: `glimpse(image, location) -> feature`, a core with
+    `start(batch)` and `core(feature, state) -> state`, `locator(hidden, generator, sample) -> (location, log_prob)`,
+    `classifier(hidden) -> logits`, `baseline(hiddens) -> baselines`. The loop detaches nothing: the parts decide which
+    gradients flow.
 
     Convention:
         location is (x, y) in [-1, 1], x right, y down (see `SpatialGlimpse`).
 
     Args:
-        glimpse, core, locator, classifier, baseline: the parts; no baseline means 0.
-        num_glimpses: glimpses at each image, if the call says nothing else.
-        start: where the first glimpse is taken: "learned" (the locator's answer to h_0 = 0), "centre" or "random".
+        glimpse: encodes what is seen at a location.
+        core: the recurrent part.
+        locator: draws the next location.
+        classifier: answers after each glimpse.
+        baseline: predicts the reward; without one, b_t = 0.
+        num_glimpses: default number of glimpses at each image.
+        start: default location of the first glimpse: "learned" (by the locator, from h_0 = 0), "center" or "random".
+        channels: number of channels that images must have; None takes any.
 
     Raises:
-        ValueError: if `num_glimpses`, `num_rollouts` or `start` is none of the above.
+        ValueError: if `num_glimpses`, `num_rollouts`, `start` or `stop` is impossible, or `image` is no batch.
 
     Example:
         >>> import foveate
@@ -67,7 +72,7 @@ class RecurrentAttention(nn.Module):
     Source: Mnih et al. 2014, section 3.1 and figure 1; Torch7 `rnn/RecurrentAttention.lua`.
     """
 
-    core: Any  # a module with `start`, of whatever class
+    core: Any  # any module with `start`
 
     def __init__(
         self,
@@ -78,11 +83,13 @@ class RecurrentAttention(nn.Module):
         baseline: nn.Module | None = None,
         num_glimpses: int = 7,
         start: str = "learned",
+        channels: int | None = None,
     ) -> None:
         super().__init__()
         self.glimpse, self.core, self.locator = glimpse, core, locator
         self.classifier, self.baseline = classifier, baseline or NoBaseline()
         self.num_glimpses, self.start = num_glimpses, start
+        self.channels = channels
         self.locators(None, num_glimpses)
 
     def forward(
@@ -93,17 +100,26 @@ class RecurrentAttention(nn.Module):
         start: Start | None = None,
         num_rollouts: int = 1,
         every_answer: bool = True,
+        stop: float | None = None,
+        sample: bool | None = None,
+        locator: Any = None,
         generator: Generator | None = None,
     ) -> Rollout:
-        """Look `num_glimpses` times at every image, `num_rollouts` times over, and answer.
+        """Take `num_glimpses` glimpses of every image in each of `num_rollouts` scanpaths, and classify it.
 
         Args:
-            image: the images, or a `Scene` that changes as it is looked at.
-            num_glimpses: more or fewer than the model was built for.
-            start: "learned", "centre", "random", or the location (x, y) of the first glimpse, for all or for each.
-            num_rollouts: scanpaths for each image; see `Rollout` for their order.
-            every_answer: classify after every glimpse rather than only after the last.
-            generator: the randomness of the locations.
+            image: images (batch, channels, height, width), or a `Scene` that changes with the hidden state.
+            num_glimpses: may differ from the number that the model was built for.
+            start: "learned", "center", "random", or the location (x, y) of the first glimpse, for all or for each.
+            num_rollouts: scanpaths of each image; see `Rollout` for their order.
+            every_answer: classify after every glimpse, not only after the last.
+            stop: probability at which an answer is sure: an image whose largest probability reaches it takes no more
+                glimpses and leaves the batch, which saves their time; 1 never stops. With several rollouts the mean of
+                their probabilities decides.
+            sample: draw the locations (True) or take the mean of the policy (False); None draws in training.
+            locator: a policy in place of the model's own, such as a `RasterLocator`; it chooses the first location too
+                unless `start` is given. One that depends on the step has `at(step)`, the locator of that step.
+            generator: source of the random locations.
         """
         if num_rollouts < 1:
             raise ValueError(f"`num_rollouts` should be at least 1. Found `num_rollouts = {num_rollouts}`.")
@@ -113,55 +129,69 @@ class RecurrentAttention(nn.Module):
                 "`image.unsqueeze(0)` makes a batch of one."
             )
         num_glimpses = self.num_glimpses if num_glimpses is None else num_glimpses
-        scene = self.still(image, num_glimpses * num_rollouts) if isinstance(image, Tensor) else image
+        scene = self.static_scene(image) if isinstance(image, Tensor) else image
         _check_start(start, scene.batch_size, num_rollouts)
+        if stop is not None:
+            check_stop(stop, image)
+            steps = self.locators(start, num_glimpses, locator)
+            return rollout_until_sure(
+                self, image, stop, steps, num_rollouts=num_rollouts, sample=sample, generator=generator
+            )
         state = self.core.start(scene.batch_size * num_rollouts)
         hiddens, locations, log_probs = [state[0]], [], []
-        for locator in self.locators(start, num_glimpses):
-            location, log_prob = locator(hiddens[-1], generator)
+        for choose in self.locators(start, num_glimpses, locator):
+            location, log_prob = choose(hiddens[-1], generator, sample)
             feature = self.glimpse(scene(hiddens[-1]), location)
             state = self.core(feature, state)
             hiddens.append(state[0])
             locations.append(location)
             log_probs.append(log_prob)
         before, after = torch.stack(hiddens[:-1]), torch.stack(hiddens[1:])
-        logits, votes = poll(self.classifier, after if every_answer else after[-1:])
+        logits, member_logits = classify(self.classifier, after if every_answer else after[-1:])
         return Rollout(
             logits=logits,
             locations=torch.stack(locations),
             log_probs=torch.stack(log_probs),
             baselines=self.baseline(before),
             hiddens=after,
-            votes=votes,
+            member_logits=member_logits,
         )
 
-    def still(self, image: Shaped[Tensor, "images channels height width"], num_glimpses: int) -> "Still":
-        """The images as a scene, prepared by the glimpse network, if it can, for so many glimpses at each."""
-        prepare = getattr(self.glimpse, "prepare", None)
-        return Still(prepare(image, num_glimpses) if prepare else image, len(image))
+    def static_scene(self, image: Shaped[Tensor, "images channels height width"]) -> StaticScene:
+        """A scene that shows the same images at every step; raises ValueError if their channels are not the model's."""
+        if self.channels is not None and image.shape[1] != self.channels:
+            raise ValueError(
+                f"`image` should have {self.channels} channel(s), as the model has. Found {image.shape[1]}."
+            )
+        return StaticScene(image, image.shape[0])
 
-    def locators(self, start: Start | None, num_glimpses: int) -> Iterator[Callable[..., tuple[Tensor, Tensor]]]:
-        """Who chooses the location of each glimpse: the start, then the locator."""
+    def locators(
+        self, start: Start | None, num_glimpses: int, locator: Any = None
+    ) -> list[Callable[..., tuple[Tensor, Tensor]]]:
+        """Locator of each step: `locator` or the model's own, with the first one replaced as `start` says."""
         if num_glimpses < 1:
             raise ValueError(f"`num_glimpses` should be at least 1. Found `num_glimpses = {num_glimpses}`.")
-        start = self.start if start is None else start
+        if start is None:
+            start = self.start if locator is None else "learned"
+        if locator is None:
+            locator = self.locator
+        at = getattr(locator, "at", None)
+        steps = [locator] * num_glimpses if at is None else [at(step) for step in range(num_glimpses)]
         if isinstance(start, Tensor):
-            first = Given(start)
-        elif start == "learned":
-            first = self.locator
-        elif start == "centre":
-            first = Given(torch.zeros(2))
+            steps[0] = FixedLocator(start)
+        elif start == "center":
+            steps[0] = FixedLocator(torch.zeros(2))
         elif start == "random":
-            first = Uniform(getattr(self.locator, "reach", 1.0))
-        else:
+            steps[0] = UniformLocator(getattr(self.locator, "reach", 1.0))
+        elif start != "learned":
             raise ValueError(
-                f"`start` should be 'learned', 'centre', 'random' or a location. Found `start = {start!r}`."
+                f"`start` should be 'learned', 'center', 'random' or a location. Found `start = {start!r}`."
             )
-        return chain([first], repeat(self.locator, num_glimpses - 1))
+        return steps
 
 
 def _check_start(start: Start | None, images: int, num_rollouts: int) -> None:
-    """Refuse given locations that are neither one for all, nor one an image, nor one a rollout."""
+    """Check that there is one location for all images, for each image, or for each rollout."""
     if isinstance(start, Tensor) and start.shape not in ((2,), (images, 2), (images * num_rollouts, 2)):
         raise ValueError(
             f"`start` should be one location (x, y), or one for each of the {images} images. "

@@ -1,7 +1,7 @@
-"""Recurrent cores: what is remembered between two glimpses.
+"""Recurrent cores: the memory between glimpses.
 
-A core has `start(batch)` and `core(feature, state)`, both giving a state: a tuple of tensors whose first is the hidden
-state h that the locator and the classifier read.
+A core has `start(batch)` and `core(feature, state)`. Both return a state, a tuple of tensors whose first one is the
+hidden state h that locator and classifier read.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ State = tuple[Float[Tensor, "batch hidden"], ...]
 
 
 class Core(nn.Module):
-    """What all cores share: `num_states` tensors of `hidden_size` units a glimpse, all 0 before the first."""
+    """Base class of the cores: a state of `num_states` tensors with `hidden_size` units, initially 0."""
 
     num_states = 1
 
@@ -30,7 +30,7 @@ class Core(nn.Module):
 
 
 class RectifiedCore(Core):
-    """The core of the paper: h_t = activation(g_t + W h_{t-1} + b), for features as wide as the hidden state.
+    """Core of the paper: h_t = activation(g_t + W h_{t-1} + b); features have the size of the hidden state.
 
     Example:
         >>> import torch
@@ -48,12 +48,12 @@ class RectifiedCore(Core):
         self.activation = activation()
 
     def forward(self, feature: Float[Tensor, "batch hidden"], state: State) -> State:
-        """The next state."""
+        """Next state."""
         return (self.activation(feature + self.recurrent(state[0])),)
 
 
 class LSTMCore(Core):
-    """A long short-term memory: h_t, c_t = LSTM(g_t, (h_{t-1}, c_{t-1})).
+    """Long short-term memory: h_t, c_t = LSTM(g_t, (h_{t-1}, c_{t-1})).
 
     Example:
         >>> import torch
@@ -72,13 +72,13 @@ class LSTMCore(Core):
         self.cell = nn.LSTMCell(feature_size, hidden_size)
 
     def forward(self, feature: Float[Tensor, "batch feature"], state: State) -> State:
-        """The next state."""
+        """Next state."""
         hidden, cell = state
         return self.cell(feature, (hidden, cell))
 
 
 class GRUCore(Core):
-    """A gated recurrent unit: h_t = GRU(g_t, h_{t-1}).
+    """Gated recurrent unit: h_t = GRU(g_t, h_{t-1}).
 
     Example:
         >>> import torch
@@ -95,5 +95,5 @@ class GRUCore(Core):
         self.cell = nn.GRUCell(feature_size, hidden_size)
 
     def forward(self, feature: Float[Tensor, "batch feature"], state: State) -> State:
-        """The next state."""
+        """Next state."""
         return (self.cell(feature, state[0]),)

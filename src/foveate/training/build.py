@@ -1,12 +1,10 @@
-"""From a config to a model: the only place that knows sizes."""
+"""Build a model from its config: the only module that knows sizes."""
 
 import math
-from collections.abc import Callable
 from typing import cast
 
 import torch
-from jaxtyping import Shaped
-from torch import Tensor, nn
+from torch import nn
 
 from foveate.config import Config, Loss, Model
 from foveate.glimpse.location import reach
@@ -14,39 +12,20 @@ from foveate.glimpse.network import GlimpseNetwork
 from foveate.glimpse.sensor import SpatialGlimpse
 from foveate.policy.locator import Locator
 from foveate.policy.units import ReinforceNormal, units
-from foveate.recurrent.attention import RecurrentAttention, Still
-from foveate.recurrent.columns import CoreColumns, GlimpseColumns, Voters
+from foveate.recurrent.attention import RecurrentAttention
+from foveate.recurrent.baselines import NoBaseline, ScalarBaseline, ValueBaseline
 from foveate.recurrent.core import Core, GRUCore, LSTMCore, RectifiedCore
-from foveate.recurrent.heads import NoBaseline, ScalarBaseline, ValueBaseline
-from foveate.reward.criterion import HybridLoss
+from foveate.recurrent.ensemble import CoreEnsemble, EnsembleClassifier, GlimpseEnsemble
+from foveate.reward.loss import HybridLoss
+from foveate.training.derive import derive_model
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "relu": nn.ReLU,
-    "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid,
-    "elu": nn.ELU,
-    "gelu": nn.GELU,
-    "silu": nn.SiLU,
-}
-
-
-# More than any task needs; what a hostile file asks for should not take the memory, or all day.
-MOST = {"num_glimpses": 100_000, "depth": 64, "columns": 64}
-MOST_NUMBERS = 2**30
+MOST_NUMBERS = 2**30  # in an image: more than any task needs; keeps a damaged file from filling the memory
 
 
 class Attention(RecurrentAttention):
-    """A `RecurrentAttention` that `build` made: it remembers its config."""
+    """A `RecurrentAttention` that keeps the config `build` made it from."""
 
     config: Model
-
-    def still(self, image: Shaped[Tensor, "images channels height width"], num_glimpses: int) -> Still:
-        """The images as a scene, if they have the channels that the model was built for."""
-        if image.shape[1] != self.config.image[0]:
-            raise ValueError(
-                f"`image` should have {self.config.image[0]} channel(s), as the model has. Found {image.shape[1]}."
-            )
-        return super().still(image, num_glimpses)
 
 
 def build(config: Config | Model) -> Attention:
@@ -59,32 +38,34 @@ def build(config: Config | Model) -> Attention:
         >>> from foveate.config import Model
         >>> model = build(Model(image=(1, 28, 28), classes=("cat", "dog")))
         >>> sum(parameter.numel() for parameter in model.parameters())
-        207365
+        239748
 
     Source: Mnih et al. 2014, section 4; the Torch7 script `recurrent-visual-attention.lua`.
     """
     model = config.model if isinstance(config, Config) else config
     _check(model)
-    each = range(model.columns)
-    one = model.columns == 1
+    model = derive_model(model)
+    each = range(model.ensemble)
+    one = model.ensemble == 1
     attention = Attention(
-        glimpse=_glimpse(model) if one else GlimpseColumns(_glimpse(model) for _ in each),
-        core=_core(model) if one else CoreColumns(_core(model) for _ in each),
+        glimpse=_glimpse(model) if one else GlimpseEnsemble(_glimpse(model) for _ in each),
+        core=_core(model) if one else CoreEnsemble(_core(model) for _ in each),
         locator=_locator(model),
-        classifier=_classifier(model) if one else Voters(_classifier(model) for _ in each),
+        classifier=_classifier(model) if one else EnsembleClassifier(_classifier(model) for _ in each),
         baseline=_baseline(model),
         num_glimpses=model.num_glimpses,
-        start=model.start,
+        start=model.first_glimpse,
+        channels=model.image[0],
     )
     attention.config = model
-    if model.init:
-        _draw(attention, model.init)
+    if model.init_range:
+        _draw(attention, model.init_range)
     return attention
 
 
 @torch.no_grad()
 def _draw(attention: Attention, init: float) -> None:
-    """Uniform parameters, except those of the units: a learned standard deviation starts from `std`."""
+    """Draw all parameters uniformly except the units': a learned standard deviation starts from `std`."""
     kept = {id(parameter) for unit in units(attention) for parameter in unit.parameters()}
     for parameter in attention.parameters():
         if id(parameter) not in kept:
@@ -92,54 +73,38 @@ def _draw(attention: Attention, init: float) -> None:
 
 
 def build_loss(loss: Loss, model: Model) -> HybridLoss:
-    """The losses that a config describes."""
+    """Build the loss that a config describes."""
     baseline = "learned" if model.baseline in ("scalar", "value") else model.baseline
     return HybridLoss(
         baseline=baseline,
         reward=loss.reward,
-        reward_scale=loss.reward_scale,
         policy_weight=loss.policy_weight,
-        baseline_weight=loss.baseline_weight,
         label_smoothing=loss.label_smoothing,
+        answers=loss.answers,
+        early_weight=loss.early_weight,
     )
 
 
 def _check(model: Model) -> None:
-    """Refuse what cannot be built."""
+    """Raise an error for a model that cannot be built."""
     if min(model.image) < 1:
         raise ValueError(f"`image` should be (channels, height, width), all at least 1. Found `image = {model.image}`.")
     if len(model.classes) < 2:
         raise ValueError(f"`classes` should name at least 2 classes. Found `classes = {model.classes}`.")
-    if min(model.glimpse_size) < 1:
-        raise ValueError(f"`glimpse_size` should be at least 1. Found `glimpse_size = {model.glimpse_size}`.")
-    for name in ("what_width", "where_width", "join_width", "hidden_size", "columns"):
-        if getattr(model, name) < 1:
-            raise ValueError(f"`{name}` should be at least 1. Found `{name} = {getattr(model, name)}`.")
-    for name, most in MOST.items():
-        if getattr(model, name) > most:
-            raise ValueError(f"`{name}` should be at most {most:,}. Found `{name} = {getattr(model, name)}`.")
     if math.prod(model.image) > MOST_NUMBERS:
         raise ValueError(f"`image` should have at most {MOST_NUMBERS:,} numbers. Found `image = {model.image}`.")
-    if not model.unit_pixels > 0:
-        raise ValueError(f"`unit_pixels` should be above 0. Found `unit_pixels = {model.unit_pixels}`.")
-    for name in ("locator_width", "init"):
-        if getattr(model, name) < 0:
-            raise ValueError(f"`{name}` should be at least 0. Found `{name} = {getattr(model, name)}`.")
-    if not 0 <= model.dropout < 1:
-        raise ValueError(f"`dropout` should be at least 0 and below 1. Found `dropout = {model.dropout}`.")
 
 
 def _glimpse(model: Model) -> GlimpseNetwork:
-    activation = ACTIVATIONS[model.activation]
-    sensor = SpatialGlimpse(model.glimpse_size, model.depth, model.scale)
+    sensor = SpatialGlimpse(model.glimpse_size, model.depth)
     pixels = model.image[0] * model.depth * model.glimpse_size[0] * model.glimpse_size[1]
     return GlimpseNetwork(
         sensor,
-        what=nn.Sequential(nn.Flatten(), nn.Linear(pixels, model.what_width), activation()),
-        where=nn.Sequential(nn.Linear(2, model.where_width), activation()),
+        what=nn.Sequential(nn.Flatten(), nn.Linear(pixels, model.what_width), nn.ReLU()),
+        where=nn.Sequential(nn.Linear(2, model.where_width), nn.ReLU()),
         join=nn.Sequential(
             nn.Linear(model.what_width + model.where_width, model.join_width),
-            activation(),
+            nn.ReLU(),
             nn.Linear(model.join_width, model.hidden_size),
         ),
     )
@@ -147,7 +112,7 @@ def _glimpse(model: Model) -> GlimpseNetwork:
 
 def _core(model: Model) -> Core:
     if model.core == "rectified":
-        return RectifiedCore(model.hidden_size, ACTIVATIONS[model.activation])
+        return RectifiedCore(model.hidden_size)
     return {"lstm": LSTMCore, "gru": GRUCore}[model.core](model.hidden_size, model.hidden_size)
 
 
@@ -157,7 +122,7 @@ def _classifier(model: Model) -> nn.Module:
 
 def _locator(model: Model) -> Locator:
     return Locator(
-        model.columns * model.hidden_size,
+        model.ensemble * model.hidden_size,
         ReinforceNormal(model.std, learn_std=model.learn_std, stochastic=model.stochastic),
         reach(model.unit_pixels, cast(tuple[int, int], model.image[1:])),
         width=model.locator_width,
@@ -169,7 +134,5 @@ def _baseline(model: Model) -> nn.Module:
     if model.baseline == "scalar":
         return ScalarBaseline()
     if model.baseline == "value":
-        return ValueBaseline(
-            model.columns * model.hidden_size, baseline_gradient_into_core=model.baseline_gradient_into_core
-        )
+        return ValueBaseline(model.ensemble * model.hidden_size)
     return NoBaseline()

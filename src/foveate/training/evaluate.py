@@ -1,10 +1,9 @@
-"""Evaluation: the error rate under a stated policy, with its interval."""
+"""Evaluation: error rate of a model under a given policy, with its confidence interval."""
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, cast
 
 import torch
 from jaxtyping import Float, Int64
@@ -12,56 +11,95 @@ from torch import Tensor, nn
 
 from foveate.data.batches import batches
 from foveate.data.records import Images
-from foveate.policy.locator import Given, Raster, Uniform
-from foveate.policy.units import stochastic, units
-from foveate.training.gaze import Gaze, measure_gaze
+from foveate.policy.fixed import FIXED_POLICIES, fixed_policy
+from foveate.policy.units import units
+from foveate.recurrent.inference import eval_view
+from foveate.training.diagnostics import Gaze, measure_gaze
 from foveate.training.seeds import generator
 
-STAND_INS = ("random", "centre", "raster")
-POLICIES = ("mean", "sampled", *STAND_INS)
+POLICIES = ("mean", "sampled", *FIXED_POLICIES)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was answered to each image after the last glimpse, and where the model looked."""
+
+    label: Int64[Tensor, " images"]
+    """Class of each image."""
+    prediction: Int64[Tensor, " images"]
+    """Most probable class."""
+    probability: Float[Tensor, " images"]
+    """Probability of the prediction."""
+    probability_of_label: Float[Tensor, " images"]
+    """Probability of the true class."""
+    locations: Float[Tensor, "time passes images place"]
+    """Location of each glimpse; NaN after an image has stopped."""
+    num_glimpses: Int64[Tensor, " images"]
+    """Glimpses that each image took."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What an evaluation found; rates are fractions."""
+    """Result of an evaluation. Rates are fractions."""
 
     policy: str
-    """"mean" (each location is its distribution's mean), "sampled", or what stands in: "random", "centre", "raster"."""
+    """"mean" (each location is the mean of its distribution), "sampled", or fixed: "random", "center", "raster"."""
     num_rollouts: int
-    """Rollouts for each image, whose class probabilities were averaged."""
+    """Rollouts of each image, whose class probabilities were averaged."""
     num_glimpses: int
     """Glimpses in each rollout."""
     n: int
     """Images."""
-    wrong: int
-    """Images that were answered wrongly after the last glimpse."""
+    num_errors: int
+    """Images with a wrong prediction after the last glimpse."""
     confusion: Int64[Tensor, "classes classes"]
-    """Images by label (row) and answer (column)."""
-    wrong_by_glimpse: tuple[int, ...]
-    """Images that would have been answered wrongly after each glimpse."""
+    """Images by label (row) and prediction (column)."""
+    num_errors_by_glimpse: tuple[int, ...]
+    """Images with a wrong prediction after each glimpse."""
     gaze: Gaze | None
-    """How much where it looks depends on the image; None where a place is not (x, y)."""
+    """Statistics of the locations; None if a location is not (x, y), or if images stopped early."""
+    stop: float | None = None
+    """Probability at which an image stopped; None if all took all glimpses."""
+    num_stops_by_glimpse: tuple[int, ...] = ()
+    """Images that took exactly so many glimpses; empty if all took all."""
+    answers: Answers | None = field(default=None, repr=False)
+    """Answer to each image, in order; None where only the counts are known."""
+
+    @property
+    def mean_glimpses(self) -> float:
+        """Glimpses of an image, on average."""
+        if not self.num_stops_by_glimpse:
+            return float(self.num_glimpses)
+        return sum(count * number for count, number in enumerate(self.num_stops_by_glimpse, 1)) / self.n
 
     @property
     def error_rate(self) -> float:
-        """wrong / n."""
-        return self.wrong / self.n
+        """num_errors / n."""
+        return self.num_errors / self.n
 
     @property
     def interval(self) -> tuple[float, float]:
         """95 % interval of the error rate."""
-        return wilson(self.wrong, self.n)
+        return wilson(self.num_errors, self.n)
 
     @property
     def name(self) -> str:
-        """What the number should be called."""
+        """Name of the error rate."""
         if self.num_rollouts == 1:
             return f"{self.policy} policy, one pass"
         return f"{self.policy} policy, mean of the probabilities of {self.num_rollouts} passes"
 
+    def to_dict(self) -> dict[str, Any]:
+        """Everything except the answers to the images, ready for JSON."""
+        counts = asdict(replace(self, answers=None))
+        del counts["answers"]
+        counts["confusion"] = self.confusion.tolist()
+        counts["mean_glimpses"] = self.mean_glimpses
+        return counts | {"error_rate": self.error_rate, "interval": self.interval}
+
 
 def wilson(wrong: int, n: int, z: float = 1.959964) -> tuple[float, float]:
-    """The Wilson score interval of a fraction, which stays within [0, 1] and holds near 0.
+    """Wilson score interval of a fraction, which lies within [0, 1] and is valid near 0.
 
     >>> [round(bound, 4) for bound in wilson(10, 1000)]
     [0.0054, 0.0183]
@@ -75,15 +113,17 @@ def wilson(wrong: int, n: int, z: float = 1.959964) -> tuple[float, float]:
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What was made of some images."""
+class Predictions:
+    """Predictions for a batch of images."""
 
     label: Int64[Tensor, " images"]
-    """Their classes."""
+    """Classes of the images."""
     probabilities: Float[Tensor, "time images classes"]
-    """Of each class after each glimpse, the mean over the passes."""
+    """Probability of each class after each glimpse, averaged over the passes."""
     locations: Float[Tensor, "time passes images place"]
-    """Where each glimpse was taken."""
+    """Location of each glimpse; NaN after an image has stopped."""
+    num_glimpses: Int64[Tensor, " images"]
+    """Glimpses that each image took."""
 
 
 def evaluate(
@@ -93,20 +133,22 @@ def evaluate(
     policy: str | None = None,
     num_rollouts: int = 1,
     num_glimpses: int | None = None,
+    stop: float | None = None,
     seed: int = 0,
     batch_size: int = 500,
 ) -> Evaluation:
-    """Answer every image and count the errors.
+    """Classify every image and count the errors.
 
     Args:
         model: a `RecurrentAttention`.
         images: a split, such as `load("digits").test`.
-        policy: "mean", "sampled", or None for the model's own (mean, unless it was built `stochastic`); or what stands
-            in for it: "random" (uniform within its reach), "centre", or "raster" (row by row over its reach).
-        num_rollouts: passes for each image, whose class *probabilities* are averaged; they differ only when sampled.
-        num_glimpses: more or fewer than trained.
-        seed: of the sampled locations.
-        batch_size: images at a time.
+        policy: "mean", "sampled", or None for the model's own (mean, unless it was built `stochastic`); or a fixed one:
+            "random" (uniform within its reach), "center", or "raster" (row by row over its reach).
+        num_rollouts: passes over each image, whose class *probabilities* are averaged; they differ only if sampled.
+        num_glimpses: may differ from the number in training.
+        stop: probability at which an image takes no more glimpses; see `choose_stop`.
+        seed: seed of the random locations.
+        batch_size: images per batch.
 
     Raises:
         ValueError: if `policy` is unknown or the set is empty.
@@ -119,24 +161,40 @@ def evaluate(
         >>> evaluate(model, digits.test).name
         'mean policy, one pass'
     """
-    policy, totals, places = named_policy(model, policy), [], []
-    for seen in answer(model, images, policy, num_rollouts, num_glimpses, seed, batch_size):
-        totals.append(_count(seen))
-        places.append(seen.locations)
+    policy = named_policy(model, policy)
+    totals = []
+    batches_of_answers = []
+    for found in predict(model, images, policy, num_rollouts, num_glimpses, seed, batch_size, stop):
+        totals.append(_count(found))
+        batches_of_answers.append(_answers(found))
     wrong, confusion = (torch.stack(counts).sum(0).cpu() for counts in zip(*totals, strict=True))
-    gaze = gaze_of(model, images, torch.cat(places, 2))
-    counts = int(wrong[-1]), confusion, tuple(wrong.tolist())
-    return Evaluation(policy, num_rollouts, len(wrong), len(images), *counts, gaze)
+    answers = _concat(batches_of_answers)
+    return Evaluation(
+        policy=policy,
+        num_rollouts=num_rollouts,
+        num_glimpses=len(wrong),
+        n=len(images),
+        num_errors=int(wrong[-1]),
+        confusion=confusion,
+        num_errors_by_glimpse=tuple(wrong.tolist()),
+        gaze=None if stop is not None else gaze_of(model, images, answers.locations),
+        stop=stop,
+        num_stops_by_glimpse=() if stop is None else _count_stops(answers.num_glimpses, len(wrong)),
+        answers=answers,
+    )
 
 
 def named_policy(model: nn.Module, policy: str | None) -> str:
-    """The policy asked for, or else the model's own: "mean" or "sampled"."""
+    """Name of the policy: the given one, or the model's own, "mean" or "sampled"."""
     if policy not in (None, *POLICIES):
         raise ValueError(f"`policy` should be one of {', '.join(map(repr, POLICIES))}. Found `policy = {policy!r}`.")
-    return policy or ("sampled" if any(unit.stochastic for unit in units(model)) else "mean")
+    if policy is not None:
+        return policy
+    locator = getattr(model, "locator", model)
+    return "sampled" if any(unit.stochastic for unit in units(locator)) else "mean"
 
 
-def answer(
+def predict(
     model: nn.Module,
     images: Images,
     policy: str,
@@ -144,25 +202,54 @@ def answer(
     num_glimpses: int | None = None,
     seed: int = 0,
     batch_size: int = 500,
-) -> Iterator[Answered]:
-    """Look at every image, in order, a batch at a time; see `evaluate`."""
+    stop: float | None = None,
+) -> Iterator[Predictions]:
+    """Predictions for all images, in order, batch by batch; see `evaluate`."""
     if not len(images):
         raise ValueError("The set to evaluate should hold at least one image. Found none.")
     device = next(model.parameters()).device
     draws = generator(seed, "evaluation", device=device)
-    with _evaluating(model, policy, num_glimpses):
-        for batch in batches(images, batch_size, shuffle=False):
-            with torch.no_grad():  # here and not around the loop, whose body is the caller's
-                rollout = model(
-                    batch.image.to(device), num_glimpses=num_glimpses, num_rollouts=num_rollouts, generator=draws
-                )
-            shape = num_rollouts, len(batch.label)
-            probabilities = rollout.logits.softmax(-1).unflatten(1, shape).mean(1)
-            yield Answered(batch.label.to(device), probabilities, rollout.locations.unflatten(1, shape))
+    choice = _choice(model, policy, num_glimpses)
+    model = eval_view(model)
+    steps = 0
+    if stop is not None:
+        choice["stop"] = stop
+        steps = num_glimpses or cast(int, model.num_glimpses)
+    for batch in batches(images, batch_size, shuffle=False):
+        with torch.no_grad():  # not around the loop, whose body belongs to the caller
+            rollout = model(
+                batch.image.to(device), num_glimpses=num_glimpses, num_rollouts=num_rollouts, generator=draws, **choice
+            )
+        logits = rollout.logits.to(torch.promote_types(rollout.logits.dtype, torch.float32))
+        count = len(batch.label)
+        probabilities = logits.softmax(-1).unflatten(1, (num_rollouts, count)).mean(1)
+        locations = rollout.locations.unflatten(1, (num_rollouts, count))
+        taken = torch.full((count,), len(logits), device=device)
+        if stop is not None:
+            taken = rollout.num_glimpses[:count]
+            missing = steps - len(logits)  # glimpses that no image of the batch took
+            probabilities = torch.cat([probabilities, probabilities[-1:].expand(missing, -1, -1)])
+            nowhere = torch.full_like(locations[-1:], torch.nan)
+            locations = torch.cat([locations, nowhere.expand(missing, -1, -1, -1)])
+        yield Predictions(batch.label.to(device), probabilities, locations, taken)
+
+
+def multiply_adds(model: nn.Module) -> int:
+    """Multiplications of one glimpse with the weights that answer: all layers but the baseline's.
+
+    Example:
+        >>> import foveate
+        >>> multiply_adds(foveate.from_pretrained("mnist-paper"))
+        208128
+    """
+    parts = ("glimpse.", "core.", "locator.", "classifier.")
+    return sum(
+        weight.numel() for name, weight in model.named_parameters() if weight.ndim > 1 and name.startswith(parts)
+    )
 
 
 def gaze_of(model: nn.Module, images: Images, locations: Float[Tensor, "time passes images place"]) -> Gaze | None:
-    """The gaze, where a place is a location on an image."""
+    """Statistics of the locations, if they are locations (x, y) on an image."""
     if locations.shape[-1] != 2:
         return None
     locator = getattr(model, "locator", None)
@@ -170,45 +257,45 @@ def gaze_of(model: nn.Module, images: Images, locations: Float[Tensor, "time pas
     return measure_gaze(locations, label, images.shape[1:], getattr(locator, "reach", 1.0))
 
 
-@contextmanager
-def _evaluating(model: Any, policy: str, num_glimpses: int | None) -> Iterator[None]:
-    """Evaluation mode, looking as `policy` says; afterwards every part is as it was, whatever happened."""
-    modes = [(module, module.training) for module in model.modules()]
-    locator = getattr(model, "locator", None)
-    try:
-        with stochastic(model, policy == "sampled") if any(units(model)) else nullcontext():
-            model.eval()
-            if policy in STAND_INS:
-                model.locator = StandIn(policy, locator, num_glimpses or model.num_glimpses)
-            yield
-    finally:
-        if policy in STAND_INS:
-            model.locator = locator
-        for module, mode in modes:
-            module.training = mode
+def _choice(model: Any, policy: str, num_glimpses: int | None) -> dict[str, Any]:
+    """Arguments of `RecurrentAttention.forward` for a policy."""
+    if policy not in FIXED_POLICIES:
+        return {"sample": policy == "sampled"}
+    reach = getattr(model.locator, "reach", 1.0)
+    return {"locator": fixed_policy(policy, num_glimpses or model.num_glimpses, reach)}
 
 
-class StandIn(nn.Module):
-    """A locator that has learned nothing, within the reach of the one whose place it takes."""
-
-    def __init__(self, policy: str, locator: Any, num_glimpses: int) -> None:
-        super().__init__()
-        reach = getattr(locator, "reach", 1.0)
-        self.places = {
-            "random": lambda: Uniform(reach),
-            "centre": lambda: Given(torch.zeros(2)),
-            "raster": lambda: Raster(num_glimpses, reach),
-        }[policy]()
-
-    def forward(self, hidden: Tensor, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
-        """Where to look, whatever was seen."""
-        return self.places(hidden, generator)
+def _answers(predictions: Predictions) -> Answers:
+    """Answers of a batch."""
+    last = predictions.probabilities[-1]
+    probability, prediction = last.max(1)
+    of_label = last.gather(1, predictions.label.view(-1, 1)).flatten()
+    return Answers(
+        predictions.label, prediction, probability, of_label, predictions.locations, predictions.num_glimpses
+    )
 
 
-def _count(seen: Answered) -> tuple[Tensor, Tensor]:
-    """Wrong answers after each glimpse, and the confusion matrix after the last."""
-    classes = seen.probabilities.shape[-1]
-    answers = seen.probabilities.argmax(-1)
-    pairs = seen.label * classes + answers[-1]
+def _concat(parts: list[Answers]) -> Answers:
+    """Answers of several batches as one, on the CPU."""
+    return Answers(
+        label=torch.cat([part.label for part in parts]).cpu(),
+        prediction=torch.cat([part.prediction for part in parts]).cpu(),
+        probability=torch.cat([part.probability for part in parts]).cpu(),
+        probability_of_label=torch.cat([part.probability_of_label for part in parts]).cpu(),
+        locations=torch.cat([part.locations for part in parts], 2).cpu(),
+        num_glimpses=torch.cat([part.num_glimpses for part in parts]).cpu(),
+    )
+
+
+def _count_stops(num_glimpses: Int64[Tensor, " images"], most: int) -> tuple[int, ...]:
+    """Images that took exactly 1, 2, ... glimpses."""
+    return tuple(torch.bincount(num_glimpses - 1, minlength=most).tolist())
+
+
+def _count(predictions: Predictions) -> tuple[Tensor, Tensor]:
+    """Wrong predictions after each glimpse, and the confusion matrix after the last."""
+    classes = predictions.probabilities.shape[-1]
+    predicted = predictions.probabilities.argmax(-1)
+    pairs = predictions.label * classes + predicted[-1]
     confusion = torch.bincount(pairs, minlength=classes * classes).view(classes, classes)
-    return (answers != seen.label).sum(1), confusion
+    return (predicted != predictions.label).sum(1), confusion

@@ -1,4 +1,4 @@
-"""Randomness: from a run's seed one generator for each purpose and epoch, so that an epoch can be repeated alone."""
+"""Random generators of a run: one for each purpose and epoch, so that an epoch can be repeated alone."""
 
 import numpy as np
 import torch
@@ -7,7 +7,7 @@ PURPOSES = ("parameters", "scenes", "locations", "dropout", "evaluation")
 
 
 def derive(seed: int, purpose: str, epoch: int = 0) -> int:
-    """A seed for one purpose in one epoch: the same for the same run, unrelated to any other.
+    """Seed for one purpose in one epoch, the same for the same run and unrelated to every other.
 
     >>> derive(0, "scenes", epoch=3) == derive(0, "scenes", epoch=3) != derive(0, "scenes", epoch=4)
     True
@@ -17,5 +17,5 @@ def derive(seed: int, purpose: str, epoch: int = 0) -> int:
 
 
 def generator(seed: int, purpose: str, epoch: int = 0, device: torch.device | str = "cpu") -> torch.Generator:
-    """A generator on `device` with the derived seed."""
+    """Generator on `device` with the derived seed."""
     return torch.Generator(device).manual_seed(derive(seed, purpose, epoch))

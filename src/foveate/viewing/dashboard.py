@@ -1,21 +1,24 @@
-"""Runs as they learn, in a terminal: curves, the last numbers in a table, and what has gone wrong in words."""
+"""Runs in a terminal while they train: one table with sparklines, and warnings."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from foveate.config import Config
-from foveate.training.alarms import alarms, lasting_in
-from foveate.viewing.curves import Curve, plot, sparkline
+from foveate.training.diagnostics import diagnose, lasting_in
 
 if TYPE_CHECKING:
-    from rich.console import Group, RenderableType
+    from rich.console import Group
     from rich.table import Table
 
-STYLES = ("bright_blue", "dark_orange", "green3", "magenta", "gold3", "turquoise2", "red1", "grey62")
-HEIGHT = 12  # lines of the plot
-# Fields of metrics.jsonl that are shown of a single run, and how each is written.
-SHOWN = {
+BARS = "▁▂▃▄▅▆▇█"
+MAX_BARS = 60  # letters of a sparkline
+# Fields of metrics.jsonl that are shown for a single run, with their formats.
+METRICS = {
+    "train_error": "{:.2%}",
+    "validation_error": "{:.2%}",
     "classification_loss": "{:.4f}",
     "policy_loss": "{:.4f}",
     "baseline_loss": "{:.4f}",
@@ -30,7 +33,7 @@ SHOWN = {
 
 @dataclass(frozen=True)
 class Watched:
-    """A run that is watched."""
+    """A run that `foveate watch` shows."""
 
     name: str
     config: Config
@@ -43,7 +46,7 @@ class Watched:
 
     @property
     def state(self) -> str:
-        """How it stands, in a word or two."""
+        """Its status in a word or two."""
         if self.done:
             return "done"
         if not self.metrics:
@@ -55,49 +58,48 @@ class Watched:
 
 
 def dashboard(runs: Sequence[Watched], width: int) -> "Group":
-    """All of it, `width` columns wide."""
+    """Render everything, `width` columns wide."""
     from rich.console import Group
     from rich.text import Text
 
-    parts: list[RenderableType] = []
-    curves = _curves(runs)
-    lines = plot(curves, min(width, 110), HEIGHT)
-    if lines:
-        legend = Text("error by epoch   ", "bold")
-        for curve in curves:
-            legend.append("━━ ", curve.style).append(f"{curve.name}   ")
-        parts += [legend, *lines, Text()]
-    parts.append(_table(runs))
+    parts: list[Table | Text] = [_table(runs, width)]
     if len(runs) == 1 and runs[0].metrics:
         parts += [Text(), _sparklines(runs[0], width)]
     for run in runs:
-        for words in alarms(run.metrics, run.config.model, lasting_in(run.config.training.epochs)).values():
+        for words in diagnose(run.metrics, run.config.model, lasting_in(run.config.training.epochs)).values():
             name = f"{run.name}: " if len(runs) > 1 else ""
             parts += [Text(), Text(f"Warning: {name}{words}", "bold red")]
     return Group(*parts)
 
 
-def _curves(runs: Sequence[Watched]) -> list[Curve]:
-    """Training and validation error of one run; validation error of several."""
-    if len(runs) == 1:
-        fields = (("train_error", "training", STYLES[1]), ("validation_error", "validation", STYLES[0]))
-        return [Curve(name, [line[field] for line in runs[0].metrics], style) for field, name, style in fields]
-    styled = zip(runs, STYLES * len(runs), strict=False)
-    return [Curve(run.name, [line["validation_error"] for line in run.metrics], style) for run, style in styled]
+def sparkline(values: Sequence[float], width: int) -> str:
+    """Draw values as bars of text, scaled from the least to the greatest; more than `width` are averaged in groups.
+
+    >>> sparkline([0, 1, 2, 3], 4), sparkline([1, 1], 4), sparkline([0, 0, 7, 7], 2)
+    ('▁▃▆█', '▁▁', '▁█')
+    """
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return ""
+    per = -(-len(finite) // width)
+    means = [fmean(finite[i : i + per]) for i in range(0, len(finite), per)]
+    low = min(means)
+    span = max(means) - low or 1.0
+    return "".join(BARS[round((value - low) / span * (len(BARS) - 1))] for value in means)
 
 
-def _table(runs: Sequence[Watched]) -> "Table":
-    """The last line of each run."""
+def _table(runs: Sequence[Watched], width: int) -> "Table":
+    """The last line of each run, with the curve of its validation error."""
     from rich.markup import escape
     from rich.table import Table
 
-    table = Table(
-        "run", "epoch", "validation error", "best", "gaze", "", box=None, pad_edge=False, padding=(0, 2, 0, 0)
-    )
+    heads = ("run", "epoch", "validation error", "", "best", "gaze", "")
+    table = Table(*heads, box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    room = max(8, min(MAX_BARS, width - 100))
     for run in runs:
         epochs = run.config.training.epochs
         if not run.metrics:
-            table.add_row(escape(run.name), f"0/{epochs}", "", "", "", run.state)
+            table.add_row(escape(run.name), f"0/{epochs}", "", "", "", "", run.state)
             continue
         now = run.metrics[-1]
         gaze = now.get("scanpath_dependence")
@@ -106,6 +108,7 @@ def _table(runs: Sequence[Watched]) -> "Table":
             escape(run.name),
             f"{now['epoch']}/{epochs}",
             f"{now['validation_error']:.2%}",
+            sparkline([line["validation_error"] for line in run.metrics], room) if len(runs) > 1 else "",
             best,
             "" if gaze is None else f"{gaze:.0%}",
             run.state,
@@ -114,21 +117,20 @@ def _table(runs: Sequence[Watched]) -> "Table":
 
 
 def _sparklines(run: Watched, width: int) -> "Table":
-    """The other numbers of a run, each with its course."""
+    """The other metrics of a run, each with a sparkline."""
     from rich.table import Table
 
     table = Table(show_header=False, box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for field, form in SHOWN.items():
+    for field, form in METRICS.items():
         values = [line[field] for line in run.metrics if field in line]
         if values:
-            table.add_row(
-                field.replace("_", " "), form.format(values[-1]), sparkline(values, max(10, min(60, width - 40)))
-            )
+            curve = sparkline(values, max(10, min(MAX_BARS, width - 40)))
+            table.add_row(field.replace("_", " "), form.format(values[-1]), curve)
     return table
 
 
 def _span(seconds: float) -> str:
-    """A time span in words.
+    """Format a time span.
 
     >>> _span(59), _span(150), _span(7300)
     ('59 s', '2 min', '2 h 1 min')

@@ -1,42 +1,45 @@
-"""From a question of the page to its answer: what is wished for, and the look as JSON."""
+"""From a request of the page to its answer: the options, and the look as JSON."""
 
 import base64
 import io
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from foveate.viewing.look import Look
-from foveate.web.handwriting import Placed
-from foveate.web.shown import Digit, Shown
-from foveate.web.upload import fit
+from foveate.viewing.look import look_at_prepared
+from foveate.viewing.prepare import Prepared, prepare_picture
+from foveate.viewing.record import Look
+from foveate.web.handwriting import PadPosition
+from foveate.web.models import ServedModel
+from foveate.web.upload import read_upload
 
-MOST_GLIMPSES = 30
+MAX_GLIMPSES = 30
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Coordinate = Annotated[float, Field(ge=-1, le=1, allow_inf_nan=False)]
-OnPad = Annotated[float, Field(ge=-1, le=2, allow_inf_nan=False)]
-Stroke = Annotated[list[tuple[OnPad, OnPad]], Field(min_length=1, max_length=5_000)]
+PadCoordinate = Annotated[float, Field(ge=-1, le=2, allow_inf_nan=False)]
+Stroke = Annotated[list[tuple[PadCoordinate, PadCoordinate]], Field(min_length=1, max_length=5_000)]
 
 
-class Wishes(BaseModel):
+class LookRequest(BaseModel):
     """How to look. What is absent is the model's own way."""
 
     model_config = ConfigDict(extra="forbid")
 
     model: str
-    num_glimpses: Annotated[int, Field(ge=1, le=MOST_GLIMPSES)] | None = None
+    num_glimpses: Annotated[int, Field(ge=1, le=MAX_GLIMPSES)] | None = None
     start_x: Coordinate | None = None
     start_y: Coordinate | None = None
     policy: Literal["mean", "sampled"] = "mean"
     seed: Seed = 0
-    """Of the sampled locations."""
-    canvas: Literal["centred", "translated", "cluttered"] = "centred"
+    """Seed of the sampled locations."""
+    canvas: Literal["centered", "translated", "cluttered"] = "centered"
     scene: Seed = 0
-    """Of the canvas."""
-    invert: Literal["no", "yes", "auto"] = "no"
-    """Make dark what is bright in a picture; "auto" where it looks like ink on paper, for a model of handwriting."""
+    """Seed of the canvas."""
+    ink: Literal["auto", "light", "dark"] = "auto"
+    """In a picture for a model of handwriting: light on dark, dark on light, or as the picture's border tells."""
 
 
 class Drawing(BaseModel):
@@ -45,36 +48,49 @@ class Drawing(BaseModel):
     strokes: Annotated[list[Stroke], Field(min_length=1, max_length=200)]
 
 
-def of_drawing(shown: Shown, drawing: Drawing, wishes: Wishes) -> dict[str, Any]:
-    """What the model makes of a drawing."""
-    return _answer(shown, shown.written(drawing.strokes), wishes)
+def answer_drawing(served: ServedModel, drawing: Drawing, request: LookRequest) -> dict[str, Any]:
+    """Look at a drawing."""
+    prepared, position = served.prepare_strokes(drawing.strokes)
+    return _answer(served, prepared, position, request)
 
 
-def of_picture(shown: Shown, data: bytes, wishes: Wishes) -> dict[str, Any]:
-    """What the model makes of a picture, and the picture as small as it looks at it, to be asked about again."""
-    choices = {"no": False, "yes": True, "auto": None if shown.hand else False}
-    small, inverted = fit(data, shown.shape, choices[wishes.invert], shown.hand)
-    return _answer(shown, (small, None), wishes) | {"small": _png(small), "inverted": inverted}
+def answer_picture(served: ServedModel, data: bytes, request: LookRequest) -> dict[str, Any]:
+    """Look at a picture; the answer holds it at the size before the canvas, for the next request about it."""
+    prepared = prepare_picture(read_upload(data), served.model.config, ink=request.ink)
+    small = {"small": _png(prepared.image), "inverted": prepared.inverted, "warning": prepared.warning}
+    return _answer(served, prepared, None, request) | small
 
 
-def _answer(shown: Shown, digit: Digit, wishes: Wishes) -> dict[str, Any]:
-    if wishes.canvas not in shown.canvases:
-        raise ValueError(f"`canvas` should be one of {', '.join(shown.canvases)}. Found `{wishes.canvas}`.")
-    scene, placed = shown.onto(wishes.canvas, digit, wishes.scene)
-    start = None if wishes.start_x is None or wishes.start_y is None else (wishes.start_x, wishes.start_y)
-    seen = shown.look(scene, wishes.policy, num_glimpses=wishes.num_glimpses, start=start, seed=wishes.seed)
-    return to_json(seen, placed)
+def _answer(
+    served: ServedModel, prepared: Prepared, position: PadPosition | None, request: LookRequest
+) -> dict[str, Any]:
+    """Place an image on the canvas, and look at the scene."""
+    if request.canvas not in served.canvases:
+        raise ValueError(f"`canvas` should be one of {', '.join(served.canvases)}. Found `{request.canvas}`.")
+    scene, (x, y) = served.place_on_canvas(request.canvas, prepared, request.scene)
+    if position is not None:
+        position = replace(position, x0=position.x0 + x, y0=position.y0 + y)
+    start = None
+    if request.start_x is not None and request.start_y is not None:
+        start = (request.start_x, request.start_y)
+    options = {"num_glimpses": request.num_glimpses, "start": start, "policy": request.policy, "seed": request.seed}
+    seen = look_at_prepared(served.model, scene, **options)
+    return look_to_json(seen, position)
 
 
-def to_json(seen: Look, placed: Placed | None) -> dict[str, Any]:
+def look_to_json(seen: Look, position: PadPosition | None) -> dict[str, Any]:
     """A look with its pixels, and where the pad lies on it."""
-    told = seen.to_dict()
+    facts = seen.to_dict()
+    probabilities = []
+    for chances in facts["probabilities"]:
+        probabilities.append([round(chance, 5) for chance in chances])
+    names = ("answer", "probability", "classes", "locations", "boxes", "size")
     return {
-        **{name: told[name] for name in ("answer", "probability", "classes", "locations", "boxes", "size")},
-        "probabilities": [[round(value, 5) for value in row] for row in told["probabilities"]],
+        **{name: facts[name] for name in names},
+        "probabilities": probabilities,
         "scene": _pixels(seen.image),
         "glimpses": _pixels((seen.glimpses * 255).round().byte()),
-        "placed": None if placed is None else vars(placed),
+        "placed": None if position is None else asdict(position),
     }
 
 
@@ -84,9 +100,12 @@ def _pixels(image: Tensor) -> dict[str, Any]:
 
 
 def _png(image: Tensor) -> str:
-    """An image as a PNG file, exactly."""
+    """An image as a PNG file, without loss."""
     from PIL import Image
 
-    pixels, file = image.permute(1, 2, 0).numpy(), io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(pixels.squeeze(2) if len(image) == 1 else pixels)).save(file, "PNG")
+    pixels = image.permute(1, 2, 0).numpy()
+    if len(image) == 1:
+        pixels = pixels.squeeze(2)
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(pixels)).save(file, "PNG")
     return base64.b64encode(file.getvalue()).decode()

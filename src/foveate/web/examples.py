@@ -1,4 +1,4 @@
-"""Ten digits as strokes of a pen: written for who cannot draw, and cut to pieces to be clutter."""
+"""Ten digits as strokes: examples for users who cannot draw, and sources of clutter."""
 
 from functools import cache
 
@@ -7,7 +7,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from foveate.web.handwriting import Hand, write
+from foveate.viewing.handwriting import InkStyle
+from foveate.web.handwriting import write
 
 Points = list[tuple[float, float]]
 
@@ -29,25 +30,28 @@ DIGITS: dict[str, list[Points]] = {
     ],
     "9": [[(64, 28), (52, 17), (38, 24), (36, 40), (48, 48), (62, 38), (65, 26), (63, 52), (58, 84)]],
 }
-STEPS = 8  # of the curve between two points
+STEPS_PER_CURVE = 8  # of the curve between two points
 
 
 def strokes(digit: str) -> list[Points]:
-    """A digit as it is written: points close enough to be joined by lines."""
+    """The strokes of a digit, as points close enough to be joined by lines."""
     return [_curve(stroke) for stroke in DIGITS[digit]]
 
 
 def _curve(points: Points) -> Points:
     """The Catmull-Rom curve through the points, in [0, 1]."""
     knots = np.array([points[0], *points, points[-1]]) / 100
-    t = np.linspace(0, 1, STEPS, endpoint=False)[:, None]
-    before, start, end, after = knots[:-3, None], knots[1:-2, None], knots[2:-1, None], knots[3:, None]
+    t = np.linspace(0, 1, STEPS_PER_CURVE, endpoint=False)[:, None]
+    before = knots[:-3, None]
+    start = knots[1:-2, None]
+    end = knots[2:-1, None]
+    after = knots[3:, None]
     bend = 2 * before - 5 * start + 4 * end - after, 3 * (start - end) + after - before
     curve = start + (t * (end - before) + t**2 * bend[0] + t**3 * bend[1]) / 2
     return [(float(x), float(y)) for x, y in [*curve.reshape(-1, 2).round(4), knots[-1]]]
 
 
 @cache
-def pool(hand: Hand) -> UInt8[Tensor, "10 1 height width"]:
-    """All ten, as images."""
-    return torch.stack([write(strokes(digit), hand)[0] for digit in DIGITS])
+def example_images(style: InkStyle) -> UInt8[Tensor, "10 1 height width"]:
+    """All ten digits as images."""
+    return torch.stack([write(strokes(digit), style)[0] for digit in DIGITS])

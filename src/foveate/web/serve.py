@@ -1,35 +1,67 @@
-"""Serving the page: a free port, the names it may be called by, and the server until it is stopped."""
+"""Serve the page: find a free port, decide which host names may be used, run until stopped."""
 
 import errno
 import os
+import re
 import socket
 from collections.abc import Callable, Sequence
 
 from foveate.web.app import make_app
-from foveate.web.shown import Shown
+from foveate.web.models import ServedModel
 
-FIRST_PORT, PORTS = 8000, 100
-# "[" is what older versions of Starlette leave of an IPv6 address; a name that was made to point here is none.
+FIRST_PORT = 8000
+PORTS = 100
+# Other names are refused: a hostile page's own name may be made to point here. "[" is what older versions of Starlette
+# leave of an IPv6 address.
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]", "[")
+HOST_NAME = re.compile(r"(\*\.)?[A-Za-z0-9]([A-Za-z0-9_-]*)(\.[A-Za-z0-9][A-Za-z0-9_-]*)*")
 
 
-def serve(shown: Sequence[Shown], host: str, port: int | None, listening: Callable[[str], object]) -> None:
-    """Show models on a page until Ctrl-C; `listening` is told the address.
+def serve(
+    served: Sequence[ServedModel],
+    host: str,
+    port: int | None,
+    listening: Callable[[str], object],
+    allowed_hosts: Sequence[str] = (),
+) -> None:
+    """Serve models on a page until Ctrl-C; `listening` is called with the address.
+
+    At a loopback address only requests to loopback names and to `allowed_hosts` are answered; else to any name.
 
     Raises:
+        ValueError: if an allowed host is not a host name.
         OSError: if the port is taken, or the host is not this machine.
     """
     import uvicorn
 
+    for name in allowed_hosts:
+        check_host_name(name)
+    names = (*LOOPBACK, *map(str.lower, allowed_hosts)) if host in LOOPBACK else ("*",)
     with bind(host, port) as door:
         listening(address(host, door.getsockname()[1]))
-        app = make_app(shown, hosts=LOOPBACK if host in LOOPBACK else ("*",))
+        app = make_app(served, hosts=names)
         server = uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False))
         server.run(sockets=[door])
 
 
+def check_host_name(name: str) -> None:
+    """Refuse what is not a host name; `*.` before it allows every name below it.
+
+    Raises:
+        ValueError: if it has a scheme, a port or a path, or is no name at all.
+
+    Example:
+        >>> check_host_name("*.trycloudflare.com")
+    """
+    if not HOST_NAME.fullmatch(name):
+        raise ValueError(
+            f"`--allowed-host` should be a host name without scheme, port and path, such as `example.org` or "
+            f"`*.example.org`. Found `{name}`."
+        )
+
+
 def bind(host: str, port: int | None) -> socket.socket:
-    """A socket at the port, or at the first free one where none is asked for."""
+    """Listen at the port, or at the first free one if it is None."""
     candidates = range(FIRST_PORT, FIRST_PORT + PORTS) if port is None else [port]
     for candidate in candidates:
         door = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
@@ -53,6 +85,6 @@ def _refused(host: str, port: int, error: OSError) -> str:
 
 
 def address(host: str, port: int) -> str:
-    """What to type into a browser."""
+    """The address to type into a browser."""
     name = {"0.0.0.0": "localhost", "::": "localhost"}.get(host, f"[{host}]" if ":" in host else host)
     return f"http://{name}:{port}"

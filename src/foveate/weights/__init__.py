@@ -22,7 +22,8 @@ def find(model: str | os.PathLike[str]) -> Path:
         >>> find("digits").name
         'digits'
     """
-    path, known = Path(model), names()
+    path = Path(model)
+    known = names()
     if path.is_dir() or str(path) not in known:
         return _check(path, known)
     return FOLDER / path

@@ -1,9 +1,9 @@
-// Questions to the server: one at a time, of those that wait only the latest
+// Requests to the server: one at a time; of those that wait, only the latest is sent
 
 let asking = false;
 let waiting = null;
 
-/** The answer of the server as an object; what is wrong becomes an Error with its sentence. */
+/** Send a request and return the answer as an object; an error of the server becomes an Error with its sentence. */
 export async function ask(path, body) {
   let answer;
   try {
@@ -11,12 +11,12 @@ export async function ask(path, body) {
   } catch {
     throw new Error("The server does not answer. Is `foveate web` still running?");
   }
-  const told = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(told.error ?? `The server could not answer (${answer.status}).`);
-  return told;
+  const content = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(content.error ?? `The server could not answer (${answer.status}).`);
+  return content;
 }
 
-/** Ask now, or when the question before is answered, unless a later one has come by then; resolves to null if so. */
+/** Send a request as soon as the previous one is answered; resolves to null if a later one replaced it. */
 export function askLatest(path, body) {
   waiting?.resolve(null);
   return new Promise((resolve, reject) => {
@@ -40,7 +40,7 @@ async function askNext() {
   }
 }
 
-/** The pixels that the server sent: {shape, bytes} with the bytes in base64 becomes {shape, bytes: Uint8Array}. */
+/** Decode pixels from the server: {shape, bytes} in base64 becomes {shape, bytes: Uint8Array}. */
 export function unpack({ shape, bytes }) {
   return { shape, bytes: Uint8Array.from(atob(bytes), (letter) => letter.charCodeAt(0)) };
 }

@@ -1,4 +1,4 @@
-// What happens on the page: something is drawn or brought, the model looks at it, and it is shown how
+// The page: a drawing or an uploaded picture is sent to the server, and the look that comes back is shown
 
 import { ask, askLatest, unpack } from "./ask.js";
 import { Pad } from "./pad.js";
@@ -7,9 +7,9 @@ import { Player, moment } from "./player.js";
 import { Stage, picture } from "./stage.js";
 import { Ring } from "./start.js";
 
-const PAUSE = 750; // milliseconds after a stroke: who lifts the pen longer has finished
-const GLIDE = 520; // milliseconds that a drawing takes to its place in the scene
-const still = matchMedia("(prefers-reduced-motion: reduce)");
+const PAUSE_MS = 750; // after a stroke; then the drawing counts as finished
+const GLIDE_MS = 520; // in which a drawing moves to its place in the scene
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 const $ = (id) => document.getElementById(id);
 const random = () => Math.floor(Math.random() * 2 ** 31);
 
@@ -17,8 +17,8 @@ const state = {
   models: {},
   model: null,
   limits: null,
-  brought: null, // a picture: {file, small, invert}; null while one draws
-  wishes: { policy: "mean", seed: 0, scene: 0, canvas: "centred", start: null, number: null },
+  upload: null, // an uploaded picture: {file, small, invert, warning}; null while drawing
+  options: { policy: "mean", seed: 0, scene: 0, canvas: "centered", start: null, number: null },
   look: null,
   arrived: 1,
   watching: false,
@@ -28,25 +28,25 @@ const stage = new Stage($("canvas"));
 const levels = new Levels($("levels"), $("verdict"));
 const film = new Film($("film"), (step) => player.goTo(step));
 const player = new Player(show);
-const pad = new Pad($("canvas"), { began: takeUpThePen, drew: drawPad, ended: liftThePen });
+const pad = new Pad($("canvas"), { began: beginStroke, drew: drawPad, ended: endStroke });
 const ring = new Ring($("start"), {
   geometry: () => ({ at: stage.layout(state.look), side: state.look.size, window: state.look.windows[0] }),
-  moved: (start) => wish({ start }, "beginning"),
+  moved: (start) => setOptions({ start }, "beginning"),
 });
 
-// What is drawn
+// Drawing
 
-function takeUpThePen() {
+function beginStroke() {
   clearTimeout(state.pause);
   cancelAnimationFrame(state.glide);
-  if (state.brought) pad.clear();
-  else if (state.watching && state.wishes.canvas === "centred" && state.look.placed) {
+  if (state.upload) pad.clear();
+  else if (state.watching && state.options.canvas === "centered" && state.look.placed) {
     const { scale, x, y, width } = stage.onTheWay(state.look, stage.layout(state.look), pad, 1);
     pad.moveTo({ scale: scale / stage.side, x: x / stage.side, y: y / stage.side, pen: width / stage.side });
   }
-  bring(null);
+  setUpload(null);
   player.show(0, 0);
-  say("");
+  showMessage("");
   state.watching = false;
   ring.hide();
   $("stage").focus({ preventScroll: true });
@@ -54,31 +54,31 @@ function takeUpThePen() {
 
 function drawPad() {
   stage.drawPad(pad);
-  dress();
+  updateControls();
 }
 
-function liftThePen() {
+function endStroke() {
   drawPad();
   clearTimeout(state.pause);
-  state.pause = setTimeout(() => lookAgain("arriving"), PAUSE);
+  state.pause = setTimeout(() => requestLook("arriving"), PAUSE_MS);
 }
 
-async function writeExample(digit) {
-  state.examples ??= ask("examples").catch((error) => say(error.message));
+async function drawExample(digit) {
+  state.examples ??= ask("examples").catch((error) => showMessage(error.message));
   const strokes = (await state.examples)?.[digit];
   if (!strokes) return;
-  takeUpThePen();
+  beginStroke();
   pad.clear();
   const points = strokes.flatMap((stroke, i) => stroke.map((point) => [i, point]));
   let written = 0;
   const writeOn = () => {
-    for (const [i, point] of points.slice(written, written + (still.matches ? points.length : 3))) {
+    for (const [i, point] of points.slice(written, written + (reducedMotion.matches ? points.length : 3))) {
       (pad.strokes[i] ??= []).push(point);
       written++;
     }
     drawPad();
     if (written < points.length) state.glide = requestAnimationFrame(writeOn);
-    else lookAgain("arriving");
+    else requestLook("arriving");
   };
   writeOn();
 }
@@ -87,14 +87,14 @@ function clear() {
   clearTimeout(state.pause);
   cancelAnimationFrame(state.glide);
   pad.clear();
-  bring(null);
+  setUpload(null);
   Object.assign(state, { look: null, watching: false });
   player.show(0, 0);
   film.clear();
   levels.clear(state.model.classes);
   showNoGlimpse($("glimpse"));
   ring.hide();
-  say("");
+  showMessage("");
   drawPad();
 }
 
@@ -104,65 +104,67 @@ function undo() {
   if (!pad.strokes.length) return clear();
   state.watching = false;
   ring.hide();
-  liftThePen();
+  endStroke();
 }
 
-function bring(picture) {
-  state.brought = picture;
-  $("inversion").hidden = !picture;
+function setUpload(picture) {
+  state.upload = picture;
+  $("inversion").hidden = !picture || !state.model.handwriting;
 }
 
 function openPicture(file) {
   if (!file) return;
   const most = state.limits.megabytes;
-  if (file.size > most * 1e6) return say(`A picture should have at most ${most} megabytes. ${file.name || "This one"} has ${Math.ceil(file.size / 1e6)}.`);
+  if (file.size > most * 1e6) return showMessage(`A picture should have at most ${most} megabytes. ${file.name || "This one"} has ${Math.ceil(file.size / 1e6)}.`);
   clearTimeout(state.pause);
-  bring({ file, invert: null, before: state.brought && { ...state.brought, before: null } });
-  lookAgain("from the start");
+  setUpload({ file, invert: null, before: state.upload && { ...state.upload, before: null } });
+  requestLook("from the start");
 }
 
-// What is asked
+// Requests
 
 function query() {
-  const { policy, seed, scene, canvas, start, number } = state.wishes;
+  const { policy, seed, scene, canvas, start, number } = state.options;
   const words = { model: state.model.name, policy, seed, scene, canvas };
   if (number) words.num_glimpses = number;
   if (start) Object.assign(words, { start_x: start[0].toFixed(4), start_y: start[1].toFixed(4) });
-  if (state.brought && !state.brought.small) words.invert = { null: "auto", true: "yes", false: "no" }[state.brought.invert];
+  if (state.upload) words.ink = state.upload.small ? "light" : { null: "auto", true: "dark", false: "light" }[state.upload.invert];
   return new URLSearchParams(words);
 }
 
-function question() {
-  if (state.brought) return [`look/picture?${query()}`, state.brought.small ?? state.brought.file];
+function makeRequest() {
+  if (state.upload) return [`look/picture?${query()}`, state.upload.small ?? state.upload.file];
   return [`look/drawing?${query()}`, JSON.stringify({ strokes: pad.strokes })];
 }
 
-/** Ask for a look; `then` is how it is shown: "arriving" from the pad, "from the start", or "where we are". */
-async function lookAgain(then) {
-  if (!state.brought && !pad.strokes.length) return;
-  const { brought, model } = state;
+/** Request a look; `then` is how it is shown: "arriving" from the pad, "from the start", "beginning" or "where we are". */
+async function requestLook(then) {
+  if (!state.upload && !pad.strokes.length) return;
+  const { upload, model } = state;
   try {
-    const look = await askLatest(...question());
-    if (!look || pad.drawing || brought !== state.brought) return;
-    if (brought && !brought.small && look.small) {
+    const look = await askLatest(...makeRequest());
+    if (!look || pad.drawing || upload !== state.upload) return;
+    if (upload && !upload.small && look.small) {
       const bytes = Uint8Array.from(atob(look.small), (letter) => letter.charCodeAt(0));
-      Object.assign(brought, { small: new Blob([bytes]), invert: look.inverted });
+      Object.assign(upload, { small: new Blob([bytes]), invert: look.inverted });
       $("invert").checked = look.inverted;
+      upload.warning = look.warning;
     }
     watch(Object.assign(look, { windows: model.windows }), then);
+    if (upload?.warning) showMessage(upload.warning);
   } catch (error) {
-    if (brought && brought === state.brought && !brought.small) bring(brought.before ?? null); // what is seen stays
-    say(error.message);
+    if (upload && upload === state.upload && !upload.small) setUpload(upload.before ?? null); // keep what is shown
+    showMessage(error.message);
   }
 }
 
-function wish(changes, then = "where we are") {
-  Object.assign(state.wishes, changes);
-  dress();
-  lookAgain(then);
+function setOptions(changes, then = "where we are") {
+  Object.assign(state.options, changes);
+  updateControls();
+  requestLook(then);
 }
 
-// What is shown
+// Showing a look
 
 function watch(look, then) {
   look.scene = unpack(look.scene);
@@ -171,7 +173,7 @@ function watch(look, then) {
   const last = look.boxes.length - 1;
   const position = then === "beginning" ? 0 : player.position >= player.last ? last : player.position;
   Object.assign(state, { look, watching: true, arrived: 1 });
-  say("");
+  showMessage("");
   levels.make(look);
   film.make(look);
   if (then === "arriving" && look.placed) glide(last);
@@ -179,23 +181,23 @@ function watch(look, then) {
   else player.begin(last);
 }
 
-/** Let the drawing move to its place, then begin. */
+/** Move the drawing to its place in the scene, then play. */
 function glide(last) {
-  if (still.matches) return player.begin(last);
-  const begin = performance.now();
+  if (reducedMotion.matches) return player.begin(last);
+  const begun = performance.now();
   player.show(last, 0);
   const draw = (now) => {
-    state.arrived = Math.min(1, Math.max(0, now - begin) / GLIDE);
+    state.arrived = Math.min(1, Math.max(0, now - begun) / GLIDE_MS);
     show();
     if (state.arrived < 1) state.glide = requestAnimationFrame(draw);
     else player.begin(last);
   };
-  draw(begin);
+  draw(begun);
 }
 
-/** Everything at the player's position. */
+/** Show everything at the player's position. */
 function show() {
-  dress();
+  updateControls();
   const { look } = state;
   if (!look || !state.watching) return;
   const now = moment(player.position, player.last);
@@ -204,24 +206,24 @@ function show() {
   film.show(now.step);
   if (state.shown !== look || state.step !== now.step) showGlimpse($("glimpse"), look, now.step);
   Object.assign(state, { shown: look, step: now.step });
-  if (state.arrived === 1 && !ring.held) ring.show(state.wishes.start ?? look.locations[0]);
-  tell(now.step);
+  if (state.arrived === 1 && !ring.held) ring.show(state.options.start ?? look.locations[0]);
+  announce(now.step);
 }
 
-/** Words for who does not see the stage, not at every frame. */
-function tell(step) {
+/** Describe the glimpse to screen readers, not at every frame. */
+function announce(step) {
   const { look } = state;
   const words = `Glimpse ${step + 1} of ${look.boxes.length}: ${inWords(look, step)}`;
-  $("canvas").setAttribute("aria-label", `${state.brought ? "Your picture" : "Your drawing"}. ${words}`);
+  $("canvas").setAttribute("aria-label", `${state.upload ? "Your picture" : "Your drawing"}. ${words}`);
   if (!player.playing && Number.isInteger(player.position)) $("told").textContent = words;
 }
 
-/** The controls as they can be used now. */
-function dress() {
-  const { look, wishes, model, watching } = state;
-  const ink = pad.strokes.length > 0 || state.brought;
+/** Enable, disable and label the controls. */
+function updateControls() {
+  const { look, options, model, watching } = state;
+  const ink = pad.strokes.length > 0 || state.upload;
   $("invitation").hidden = Boolean(ink);
-  $("undo").disabled = !pad.strokes.length || Boolean(state.brought);
+  $("undo").disabled = !pad.strokes.length || Boolean(state.upload);
   $("clear").disabled = !ink;
   $("play").disabled = $("step").disabled = !watching;
   $("play").classList.toggle("playing", player.playing);
@@ -231,30 +233,30 @@ function dress() {
   if (document.activeElement !== $("step") || player.playing) $("step").value = step + 1;
   $("count").textContent = watching ? `${step + 1} of ${look.boxes.length}` : "";
   $("step").setAttribute("aria-valuetext", watching ? `Glimpse ${step + 1} of ${look.boxes.length}: ${inWords(look, step)}` : "");
-  $("again").disabled = wishes.policy !== "sampled" || !watching;
-  $("elsewhere").disabled = wishes.canvas === "centred" || !watching;
-  $("own").disabled = !wishes.start;
+  $("again").disabled = options.policy !== "sampled" || !watching;
+  $("elsewhere").disabled = options.canvas === "centered" || !watching;
+  $("own").disabled = !options.start;
   if (!ink) $("canvas").setAttribute("aria-label", "An empty pad");
-  if (model) $("number-out").textContent = wishes.number ?? model.num_glimpses;
+  if (model) $("number-out").textContent = options.number ?? model.num_glimpses;
 }
 
-function say(sentence) {
+function showMessage(sentence) {
   $("message").textContent = sentence;
 }
 
-// What can be chosen
+// Options and listeners
 
 function choose(model) {
   state.model = model;
-  Object.assign(state.wishes, { canvas: model.canvases[0], policy: model.policy, start: null, number: null });
+  Object.assign(state.options, { canvas: model.canvases[0], policy: model.policy, start: null, number: null });
   $(model.policy).checked = true;
   $("number").max = Math.max(20, model.num_glimpses);
   $("number").value = model.num_glimpses;
   $("canvases").hidden = model.canvases.length < 2;
-  const kinds = ["centred", "translated", "cluttered"].filter((kind) => model.canvases.includes(kind));
+  const kinds = ["centered", "translated", "cluttered"].filter((kind) => model.canvases.includes(kind));
   $("canvases").querySelector(".choice").replaceChildren(...kinds.flatMap((kind) => canvasChoice(kind, model.canvases[0])));
   const digits = model.examples.map((digit) => {
-    const button = make("button", { type: "button", textContent: digit, onclick: () => writeExample(digit) });
+    const button = make("button", { type: "button", textContent: digit, onclick: () => drawExample(digit) });
     button.setAttribute("aria-label", `Write a ${digit}`);
     return button;
   });
@@ -268,11 +270,11 @@ function choose(model) {
 
 function canvasChoice(kind, chosen) {
   const input = make("input", { type: "radio", name: "canvas", id: kind, value: kind, checked: kind === chosen });
-  input.addEventListener("change", () => wish({ canvas: kind }, "from the start"));
+  input.addEventListener("change", () => setOptions({ canvas: kind }, "from the start"));
   return [input, make("label", { htmlFor: kind, textContent: kind[0].toUpperCase() + kind.slice(1) })];
 }
 
-function listen() {
+function addListeners() {
   $("undo").onclick = undo;
   $("clear").onclick = clear;
   $("file").onchange = ({ target }) => {
@@ -280,28 +282,28 @@ function listen() {
     target.value = "";
   };
   $("invert").onchange = ({ target }) => {
-    bring({ file: state.brought.file, invert: target.checked });
-    lookAgain("where we are");
+    setUpload({ file: state.upload.file, invert: target.checked });
+    requestLook("where we are");
   };
   $("play").onclick = () => player.toggle();
   $("step").oninput = ({ target }) => player.goTo(target.value - 1);
   $("model").onchange = ({ target }) => {
     choose(state.models[target.value]);
-    if (state.brought) bring({ file: state.brought.file, invert: state.brought.invert });
-    lookAgain("from the start");
+    if (state.upload) setUpload({ file: state.upload.file, invert: null });
+    requestLook("from the start");
   };
-  $("number").oninput = ({ target }) => wish({ number: Number(target.value) });
-  for (const policy of ["mean", "sampled"]) $(policy).onchange = () => wish({ policy, seed: random() }, "from the start");
-  $("again").onclick = () => wish({ seed: random() }, "from the start");
-  $("elsewhere").onclick = () => wish({ scene: random() }, "from the start");
-  $("own").onclick = () => wish({ start: null }, "from the start");
-  $("stage").onkeydown = press;
+  $("number").oninput = ({ target }) => setOptions({ number: Number(target.value) });
+  for (const policy of ["mean", "sampled"]) $(policy).onchange = () => setOptions({ policy, seed: random() }, "from the start");
+  $("again").onclick = () => setOptions({ seed: random() }, "from the start");
+  $("elsewhere").onclick = () => setOptions({ scene: random() }, "from the start");
+  $("own").onclick = () => setOptions({ start: null }, "from the start");
+  $("stage").onkeydown = onKey;
   addEventListener("resize", () => (state.watching ? show() : drawPad()));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", show);
-  listenToPictures();
+  addUploadListeners();
 }
 
-function press(event) {
+function onKey(event) {
   if (event.target === $("start") && event.key.startsWith("Arrow")) return;
   const undoes = event.key.toLowerCase() === "z" && (event.ctrlKey || event.metaKey);
   if (!undoes && (event.ctrlKey || event.metaKey || event.altKey)) return;
@@ -311,13 +313,13 @@ function press(event) {
     Escape: clear,
     " ": () => state.watching && player.toggle(),
   };
-  const action = undoes ? undo : state.model.examples.includes(event.key) ? () => writeExample(event.key) : actions[event.key];
+  const action = undoes ? undo : state.model.examples.includes(event.key) ? () => drawExample(event.key) : actions[event.key];
   if (!action) return;
   event.preventDefault();
   action();
 }
 
-function listenToPictures() {
+function addUploadListeners() {
   const over = (event) => {
     event.preventDefault();
     $("stage").classList.toggle("over", event.type === "dragover");
@@ -327,8 +329,8 @@ function listenToPictures() {
   addEventListener("paste", (event) => openPicture([...(event.clipboardData?.files ?? [])][0]));
 }
 
-async function begin() {
-  listen();
+async function load() {
+  addListeners();
   drawPad();
   try {
     const { models, limits } = await ask("models");
@@ -340,8 +342,8 @@ async function begin() {
     clear();
     document.documentElement.dataset.ready = "yes";
   } catch (error) {
-    say(error.message);
+    showMessage(error.message);
   }
 }
 
-begin();
+load();

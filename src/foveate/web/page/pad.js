@@ -1,9 +1,9 @@
-// The pad: strokes of a mouse, a finger or a pen, in coordinates of the pad, whose corners are (0, 0) and (1, 1)
+// The drawing pad: strokes of mouse, finger or pen, with (0, 0) and (1, 1) at its corners
 
-export const PEN = 0.085; // of the pad
+export const PEN = 0.085; // width, as a share of the pad
 
 export class Pad {
-  /** `began` is called before a stroke is taken up, `drew` at each of its points, `ended` when it is done. */
+  /** `began` is called before a stroke, `drew` at each of its points, `ended` after it. */
   constructor(element, { began, drew, ended }) {
     this.strokes = [];
     this.pen = PEN;
@@ -48,7 +48,7 @@ export class Pad {
     this.strokes.pop();
   }
 
-  /** Move all that is drawn to where it is seen now, so that one draws on what one sees. */
+  /** Move all strokes to where they are shown, so that drawing continues there. */
   moveTo({ scale, x, y, pen }) {
     this.strokes = this.strokes.map((stroke) => stroke.map(([a, b]) => [round(scale * a + x), round(scale * b + y)]));
     this.pen = pen;

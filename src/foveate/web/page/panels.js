@@ -1,10 +1,10 @@
-// The panels: the glimpse as the model sees it, what it thinks of it, and all glimpses in a row
+// The panels: the glimpse as the model sees it, the probabilities, and the row of all glimpses
 
 import { SCALES, picture } from "./stage.js";
 
-const MOST_ROWS = 10; // classes
+const MAX_ROWS = 10; // classes
 
-/** A probability; nothing is ever quite certain. */
+/** Format a probability; nothing is ever quite certain. */
 export function percent(share) {
   if (share < 0.0005) return "0 %";
   return `${(100 * Math.min(share, 0.999)).toFixed(share < 0.0995 || share > 0.9895 ? 1 : 0)} %`;
@@ -12,7 +12,7 @@ export function percent(share) {
 
 const likeliest = (row) => row.indexOf(Math.max(...row));
 
-/** An element with properties and children. */
+/** Make an element with properties and children. */
 export function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
@@ -34,12 +34,12 @@ function patch(look, step, scale) {
   return small;
 }
 
-/** Before anything is seen. */
+/** Show an empty glimpse. */
 export function showNoGlimpse(element) {
   element.replaceChildren(make("div", { className: "none" }));
 }
 
-/** Show what is seen at a glimpse, one patch a scale. */
+/** Show the patches of a glimpse, one per scale. */
 export function showGlimpse(element, look, step) {
   const [, depth, , height, width] = look.glimpses.shape;
   const figures = Array.from({ length: depth }, (_, scale) => {
@@ -66,7 +66,7 @@ export class Levels {
   make(look) {
     const best = look.classes.map((_, i) => Math.max(...look.probabilities.map((row) => row[i])));
     const order = look.classes.map((_, i) => i).sort((a, b) => best[b] - best[a]);
-    this.#lay(look, order.slice(0, MOST_ROWS).sort((a, b) => a - b));
+    this.#lay(look, order.slice(0, MAX_ROWS).sort((a, b) => a - b));
   }
 
   #lay(look, rows) {
@@ -97,9 +97,9 @@ export class Levels {
     this.verdict.className = done ? "done" : "";
   }
 
-  /** Before anything is seen. */
+  /** Reset, before there is a look. */
   clear(classes) {
-    this.#lay({ classes }, classes.map((_, i) => i).slice(0, MOST_ROWS));
+    this.#lay({ classes }, classes.map((_, i) => i).slice(0, MAX_ROWS));
     this.answer.textContent = "?";
     this.answer.classList.remove("long");
     this.sureness.textContent = "nothing yet";
@@ -107,7 +107,7 @@ export class Levels {
   }
 }
 
-/** The row of all glimpses, each a button that goes there. */
+/** The row of all glimpses, each a button that jumps to it. */
 export class Film {
   constructor(list, goTo) {
     this.list = list;

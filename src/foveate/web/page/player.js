@@ -1,24 +1,24 @@
-// The player: where in the look we are. Position 2 is at rest at the third glimpse, 2.3 on the way to the fourth
+// The player: a position in the look. Position 2 rests at the third glimpse, 2.3 is on the way to the fourth
 
-const WAY = 620; // milliseconds from glimpse to glimpse
-const REST = 380; // at each
-const HURRY = 260; // to a glimpse that was asked for
-const MOVE = 0.6; // of the way is the box moving, then the probabilities shift
+const MOVE_MS = 620; // from glimpse to glimpse
+const REST_MS = 380; // at each glimpse
+const SEEK_MS = 260; // to a chosen glimpse
+const MOVE_SHARE = 0.6; // of the way in which the box moves; then the probabilities shift
 
-const still = matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 const eased = (share) => share * share * (3 - 2 * share);
 
-/** What is seen at a position: the box on its way from glimpse `from` to `to`, and the thoughts on theirs. */
+/** What a position shows: how far the box and the probabilities have moved from glimpse `from` to `to`. */
 export function moment(position, last) {
   const from = Math.min(Math.floor(position), last);
   const share = Math.min(position - from, 1);
-  const moved = eased(Math.min(1, share / MOVE));
-  const thought = eased(Math.max(0, (share - MOVE) / (1 - MOVE)));
+  const moved = eased(Math.min(1, share / MOVE_SHARE));
+  const thought = eased(Math.max(0, (share - MOVE_SHARE) / (1 - MOVE_SHARE)));
   return { from, to: Math.min(from + 1, last), moved, thought, step: moved === 1 ? Math.min(from + 1, last) : from };
 }
 
 export class Player {
-  /** `moved` is called at every change; `position` is then where it is. */
+  /** `moved` is called at every change of `position`. */
   constructor(moved) {
     this.moved = moved;
     this.last = 0;
@@ -27,9 +27,9 @@ export class Player {
     this.playing = false;
   }
 
-  /** A new look of so many glimpses: from its beginning, or at its end for who wishes for less motion. */
+  /** Start a new look: play it, or show its end where reduced motion is preferred. */
   begin(last) {
-    if (still.matches) this.show(last, last);
+    if (reducedMotion.matches) this.show(last, last);
     else this.play(last, 0);
   }
 
@@ -38,10 +38,10 @@ export class Player {
     this.position = this.target = from;
     this.playing = last > from;
     this.moved();
-    if (this.playing) this.#wait(REST);
+    if (this.playing) this.#wait(REST_MS);
   }
 
-  /** Stay at a glimpse of a look of so many. */
+  /** Stop at a position of a look whose last glimpse is `last`. */
   show(last, position) {
     this.last = last;
     this.#stop();
@@ -49,11 +49,11 @@ export class Player {
     this.moved();
   }
 
-  /** Go to a glimpse, quickly. */
+  /** Move to a glimpse quickly. */
   goTo(step) {
     this.#stop();
     this.target = Math.max(0, Math.min(step, this.last));
-    this.#glide(this.target, HURRY, () => {});
+    this.#glide(this.target, SEEK_MS, () => {});
   }
 
   toggle() {
@@ -70,15 +70,15 @@ export class Player {
 
   #wait(time) {
     clearTimeout(this.timer);
-    this.timer = setTimeout(() => this.#next(), still.matches ? time + WAY : time);
+    this.timer = setTimeout(() => this.#next(), reducedMotion.matches ? time + MOVE_MS : time);
   }
 
   #next() {
     this.target = Math.min(Math.floor(this.position) + 1, this.last);
-    this.#glide(this.target, WAY, () => {
+    this.#glide(this.target, MOVE_MS, () => {
       this.playing = this.position < this.last;
       this.moved();
-      if (this.playing) this.#wait(REST);
+      if (this.playing) this.#wait(REST_MS);
     });
   }
 
@@ -87,7 +87,7 @@ export class Player {
     const origin = this.position;
     const begin = performance.now();
     const draw = (now) => {
-      const share = still.matches || origin === target ? 1 : Math.min(1, Math.max(0, now - begin) / time);
+      const share = reducedMotion.matches || origin === target ? 1 : Math.min(1, Math.max(0, now - begin) / time);
       this.position = share === 1 ? target : origin + (target - origin) * share;
       this.moved();
       if (share < 1) this.frame = requestAnimationFrame(draw);

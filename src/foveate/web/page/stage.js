@@ -1,11 +1,11 @@
-// The stage: the pad with its ink, or what the model looks at with the boxes of a glimpse, the way to them, and the path
+// The stage: the pad with its ink, or the scene with the boxes of a glimpse and the path
 
 export const SCALES = ["#ff7a29", "#22b2a6", "#608cf0", "#be6ecd", "#96be32", "#f06991"]; // fine first
 const PATH = "#ffcd3c";
 const RIM = "rgb(0 0 0 / .75)";
-const MOST_MARGIN = 0.2; // of the longer side, for windows that reach beyond the picture
+const MAX_MARGIN = 0.2; // share of the longer side, shown around the picture for windows that reach beyond it
 
-/** Pixels (channels, height, width) from `offset` on, as a small canvas. */
+/** Draw pixels (channels, height, width), from `offset` on, on a small canvas. */
 export function picture({ bytes }, [channels, height, width], offset = 0) {
   const small = Object.assign(document.createElement("canvas"), { width, height });
   const data = new ImageData(width, height);
@@ -19,7 +19,7 @@ export function picture({ bytes }, [channels, height, width], offset = 0) {
 }
 
 const mix = (a, b, share) => a + (b - a) * share;
-const centre = ([x0, y0, x1, y1]) => [(x0 + x1) / 2, (y0 + y1) / 2];
+const center = ([x0, y0, x1, y1]) => [(x0 + x1) / 2, (y0 + y1) / 2];
 
 export class Stage {
   constructor(canvas) {
@@ -27,7 +27,7 @@ export class Stage {
     this.pen = canvas.getContext("2d");
   }
 
-  /** Fit the canvas to its place; drawn in units of CSS pixels from here on. */
+  /** Fit the canvas to its element; units are CSS pixels from here on. */
   begin() {
     const ratio = window.devicePixelRatio || 1;
     this.side = this.canvas.clientWidth;
@@ -41,7 +41,7 @@ export class Stage {
   layout({ size: [height, width], windows }) {
     const longer = Math.max(height, width);
     const reach = Math.max(...windows.flat().map((side) => Math.floor((side - 1) / 2)));
-    const whole = longer + 2 * Math.min(reach, MOST_MARGIN * longer);
+    const whole = longer + 2 * Math.min(reach, MAX_MARGIN * longer);
     const zoom = this.canvas.clientWidth / whole;
     return { zoom, x0: (zoom * (whole - width)) / 2, y0: (zoom * (whole - height)) / 2 };
   }
@@ -53,7 +53,7 @@ export class Stage {
     this.#ink(pad.strokes, { scale: this.side, x: 0, y: 0, width: pad.pen * this.side });
   }
 
-  /** What is looked at, at a moment; `arrived` in [0, 1] is how far the drawing has come to its place in the scene. */
+  /** Draw the look at a moment; `arrived` in [0, 1] is how far the drawing has moved to its place in the scene. */
   drawLook(look, moment, pad, arrived) {
     this.begin();
     const at = this.layout(look);
@@ -72,7 +72,7 @@ export class Stage {
     this.pen.globalAlpha = 1;
   }
 
-  /** How the pad lies on the stage while it moves to its place in the scene. */
+  /** Position of the pad on the stage while it moves to its place in the scene. */
   onTheWay({ placed }, at, pad, arrived) {
     const share = Math.min(1, arrived * 1.5);
     const [scale, x, y] = [placed.scale * at.zoom, placed.x0 * at.zoom + at.x0, placed.y0 * at.zoom + at.y0];
@@ -96,7 +96,7 @@ export class Stage {
     }
   }
 
-  /** Outside the picture, where the model sees black. */
+  /** Fill the area outside the picture, where the model sees black. */
   #beyond(at, width, height) {
     const pen = this.pen;
     pen.fillStyle = getComputedStyle(document.documentElement).getPropertyValue("--beyond");
@@ -108,16 +108,16 @@ export class Stage {
 
   #boxes(look, at, { from, to, moved, step }, size) {
     const pen = this.pen;
-    const onto = ([x0, y0, x1, y1]) => [at.zoom * x0 + at.x0, at.zoom * y0 + at.y0, at.zoom * x1 + at.x0, at.zoom * y1 + at.y0];
-    const here = look.boxes[from].map((box, scale) => onto(box.map((side, i) => mix(side, look.boxes[to][scale][i], moved))));
+    const toStage = ([x0, y0, x1, y1]) => [at.zoom * x0 + at.x0, at.zoom * y0 + at.y0, at.zoom * x1 + at.x0, at.zoom * y1 + at.y0];
+    const here = look.boxes[from].map((box, scale) => toStage(box.map((side, i) => mix(side, look.boxes[to][scale][i], moved))));
     this.#shade(here.at(-1), [at.x0, at.y0, ...size.map((side) => side * at.zoom)]);
-    for (const boxes of look.boxes.slice(0, step)) this.#box(onto(boxes[0]), "rgb(255 255 255 / .38)", 1);
-    const path = look.boxes.slice(0, from + 1).map(([box]) => centre(onto(box)));
-    this.#trail([...path, centre(here[0])]);
+    for (const boxes of look.boxes.slice(0, step)) this.#box(toStage(boxes[0]), "rgb(255 255 255 / .38)", 1);
+    const path = look.boxes.slice(0, from + 1).map(([box]) => center(toStage(box)));
+    this.#trail([...path, center(here[0])]);
     here.forEach((box, scale) => this.#box(box, SCALES[scale % SCALES.length], 3.5));
   }
 
-  /** Less light on what of the picture is not seen now. */
+  /** Darken the part of the picture that this glimpse does not see. */
   #shade([x0, y0, x1, y1], picture) {
     const pen = this.pen;
     pen.save();
@@ -132,14 +132,14 @@ export class Stage {
     pen.restore();
   }
 
-  #box([x0, y0, x1, y1], colour, width) {
-    for (const [style, line] of [[RIM, width + 2.5], [colour, width]]) {
+  #box([x0, y0, x1, y1], color, width) {
+    for (const [style, line] of [[RIM, width + 2.5], [color, width]]) {
       Object.assign(this.pen, { strokeStyle: style, lineWidth: line, lineJoin: "round" });
       this.pen.strokeRect(x0, y0, x1 - x0, y1 - y0);
     }
   }
 
-  /** The way from place to place, the older the fainter. */
+  /** Draw the path, older parts fainter. */
   #trail(points) {
     const pen = this.pen;
     const shown = pen.globalAlpha;

@@ -1,8 +1,8 @@
-// The ring that says where the first glimpse is taken: dragged, or moved with the arrow keys
+// The ring at the location of the first glimpse, dragged or moved with the arrow keys
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
-/** Pixels that a window's corner can move along one side, and the padding of half a window. As `window_origin` does. */
+/** Range of a window's corner along one side in pixels, and the padding of half a window, as in `window_origin`. */
 function travel(side, window) {
   const pad = Math.floor((window - 1) / 2);
   return { room: Math.max(1, side + 2 * pad - window), pad };
@@ -21,7 +21,7 @@ export function toPixel(location, side, window) {
 }
 
 export class Ring {
-  /** `geometry()` says where the scene is, `moved(location)` is told of every new place. */
+  /** `geometry()` returns the position of the scene; `moved(location)` is called at every move. */
   constructor(button, { geometry, moved }) {
     Object.assign(this, { button, geometry, moved, held: false });
     button.addEventListener("pointerdown", (event) => {

@@ -1,0 +1,180 @@
+"""A picture made ready for a model: fitted as the training images were, ink turned bright, placed on the canvas."""
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from jaxtyping import Shaped
+from torch import Tensor
+
+from foveate.config import Model
+from foveate.data.canvas import centered
+from foveate.data.picture import Decoder
+from foveate.viewing.handwriting import (
+    INK_STYLES,
+    InkStyle,
+    brightness_warning,
+    find_ink,
+    fit_ink,
+    has_bright_border,
+    ink_warning,
+)
+from foveate.viewing.intake import as_picture, as_pixels
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as Picture
+
+Size = tuple[int, int]
+RESIZE = ("pad", "crop", "stretch", "refuse")
+INK = ("auto", "light", "dark")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An image of the model, and what was done to the picture it comes from."""
+
+    image: Shaped[Tensor, "channels height width"]
+    """uint8, or floats in [0, 1]."""
+    original: Size
+    """Height and width of the picture in pixels."""
+    zoom: tuple[float, float] = (1.0, 1.0)
+    """Pixels of `image` for one pixel of the picture, along x and y."""
+    inverted: bool = False
+    """Whether dark and bright were exchanged."""
+    warning: str = ""
+    """Why the image is unlike what the model learned, as a sentence; empty where nothing was noticed."""
+
+
+def inner_size(model: Model) -> Size:
+    """Height and width of an image before it is placed on the model's canvas, in pixels."""
+    height, width = model.picture_size
+    return (height, width) if height and width else (model.image[1], model.image[2])
+
+
+def ink_style(model: Model) -> InkStyle | None:
+    """The handwriting that the model reads; None for a model of other images."""
+    return INK_STYLES.get(model.handwriting)
+
+
+def prepare(image: object, model: Model, *, resize: str | None = None, ink: str = "auto") -> Prepared:
+    """Turn whatever a person has into an image of the model, as its training images were made.
+
+    A tensor of the model's shape is taken as it is, and so is a picture of the model's size. Any other picture is
+    fitted as in training, or, for a model of handwriting, its ink is scaled and centered; then it is placed in the
+    middle of the model's canvas. `resize` fits the whole picture to the whole image instead.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not an image, or an option is impossible.
+    """
+    _check(model, resize, ink)
+    channels, height, width = model.image
+    if isinstance(image, Tensor) and tuple(image.shape) == model.image:
+        pixels = as_pixels(image)
+        return _checked(Prepared(_invert(pixels) if ink == "dark" else pixels, (height, width)), model)
+    if channels not in (1, 3):
+        found = f"the shape {tuple(image.shape)}" if isinstance(image, Tensor) else f"a {type(image).__name__}"
+        raise ValueError(f"`image` should be a tensor {model.image}, as the model's images are. Found {found}.")
+    prepared = prepare_picture(as_picture(image), model, resize=resize, ink=ink)
+    if prepared.image.shape[1:] == (height, width):
+        return prepared
+    return replace(prepared, image=centered(prepared.image.unsqueeze(0), (height, width))[0])
+
+
+def prepare_picture(picture: "Picture", model: Model, *, resize: str | None = None, ink: str = "auto") -> Prepared:
+    """Fit an RGB picture to `inner_size`, before the canvas; to the whole image if it has that size or `resize` is set.
+
+    Raises:
+        ValueError: if the picture has another size and `resize` is "refuse".
+    """
+    style = ink_style(model)
+    inner = inner_size(model)
+    whole = (model.image[1], model.image[2])
+    original = (picture.height, picture.width)
+    inverted = style is not None and (ink == "dark" or (ink == "auto" and has_bright_border(picture)))
+    if inverted:
+        picture = _inverted(picture)
+    if style and resize is None and original not in (inner, whole):
+        return _prepare_ink(picture, model, style, inverted)
+    size = whole if resize is not None or original == whole else inner
+    how = resize or model.picture_resize
+    pixels = _decode(picture, (model.image[0], *size), how)
+    prepared = Prepared(pixels, original, zoom(original, size, how), inverted)
+    if whole != inner and original != whole and resize is not None:
+        return replace(prepared, warning=_scene_warning(model))
+    return _checked(prepared, model)
+
+
+def zoom(original: Size, size: Size, resize: str) -> tuple[float, float]:
+    """Pixels along x and y that one pixel of an image of the size `original` has become at `size`.
+
+    >>> zoom((100, 200), (28, 28), "pad")
+    (0.14, 0.14)
+    """
+    down = size[0] / original[0]
+    across = size[1] / original[1]
+    if resize == "stretch":
+        return across, down
+    factor = max(down, across) if resize == "crop" else min(down, across)
+    return factor, factor
+
+
+def _prepare_ink(picture: "Picture", model: Model, style: InkStyle, inverted: bool) -> Prepared:
+    """Scale and center the bright ink of a picture."""
+    ink = find_ink(picture)
+    image, scale = fit_ink(ink, style)
+    reduced = scale * ink.shape[1] / picture.width
+    prepared = Prepared(
+        image.expand(model.image[0], -1, -1).contiguous(),
+        (picture.height, picture.width),
+        (reduced, reduced),
+        inverted,
+        ink_warning(ink),
+    )
+    return prepared if prepared.warning else _checked(prepared, model)
+
+
+def _decode(picture: "Picture", shape: tuple[int, int, int], resize: str) -> Tensor:
+    """Fit a picture to a shape (channels, height, width)."""
+    try:
+        return Decoder(shape, resize).convert(picture)
+    except ValueError as error:
+        raise ValueError(f"`image` should be as the model's images are. Found {error}.") from None
+
+
+def _checked(prepared: Prepared, model: Model) -> Prepared:
+    """Add a warning where an image of handwriting is darker or brighter than any of the data set."""
+    style = ink_style(model)
+    if style is None or prepared.image.shape[1:] != style.size:
+        return prepared
+    return replace(prepared, warning=brightness_warning(prepared.image, style, model.handwriting))
+
+
+def _scene_warning(model: Model) -> str:
+    """What is wrong with a picture that was resized to a whole scene."""
+    high, wide = inner_size(model)
+    return (
+        f"The model knows images of {wide} x {high} pixels, somewhere on a canvas of {model.image[2]} x "
+        f"{model.image[1]}. This picture was resized to the whole canvas: leave out `resize` to place it there instead."
+    )
+
+
+def _inverted(picture: "Picture") -> "Picture":
+    """Exchange dark and bright."""
+    from PIL import ImageOps
+
+    return ImageOps.invert(picture)
+
+
+def _invert(pixels: Tensor) -> Tensor:
+    """Exchange dark and bright in uint8 pixels, or floats in [0, 1]."""
+    return (1 if pixels.is_floating_point() else 255) - pixels
+
+
+def _check(model: Model, resize: str | None, ink: str) -> None:
+    """Refuse impossible options."""
+    if resize is not None and resize not in RESIZE:
+        raise ValueError(f"`resize` should be 'pad', 'crop', 'stretch' or 'refuse'. Found `resize = {resize!r}`.")
+    if ink not in INK:
+        raise ValueError(f"`ink` should be 'auto', 'light' or 'dark'. Found `ink = {ink!r}`.")
+    if ink != "auto" and ink_style(model) is None:
+        raise ValueError(f"`ink` should be 'auto' for a model that does not read handwriting. Found `ink = {ink!r}`.")

@@ -1,0 +1,60 @@
+"""The confusion matrix in a terminal: a whole table where it fits, the most frequent mistakes where it does not."""
+
+import re
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from foveate.cli.evaluate import MAX_MISTAKES, _print_confusion
+
+NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+def printed(confusion: torch.Tensor, classes: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> str:
+    """What the terminal shows."""
+    _print_confusion(SimpleNamespace(confusion=confusion), classes)  # pyright: ignore[reportArgumentType]
+    return capsys.readouterr().out
+
+
+def random_counts(n: int) -> torch.Tensor:
+    """Many right answers, and a few of every mistake."""
+    draws = torch.Generator().manual_seed(0)
+    counts = torch.randint(0, 30, (n, n), generator=draws)
+    counts[range(n), range(n)] = 850
+    return counts
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 120, 200])
+@pytest.mark.parametrize("classes", [NAMES, tuple(map(str, range(20))), tuple("0123456789")])
+def test_no_number_and_no_name_is_cut(
+    width: int, classes: tuple[str, ...], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", str(width))
+    counts = random_counts(len(classes))
+    told = printed(counts, classes, capsys)
+    assert "…" not in told
+    if "Most frequent mistakes" not in told:
+        assert max(map(len, told.splitlines())) <= width
+        for name, row in zip(classes, counts.tolist(), strict=True):
+            line = next(line for line in told.splitlines() if re.match(rf"│ {name} ", line))
+            assert re.findall(r"\d+|\.(?= )", line.split("│", 2)[2].rsplit("│", 2)[0]) == [str(n or ".") for n in row]
+
+
+def test_the_mistakes_are_listed_the_most_frequent_first(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    counts = random_counts(10)
+    told = printed(counts, NAMES, capsys)
+    listed = re.findall(r"^ +(\d+) x (\w+) answered as (\w+) \((\S+)% of", told, re.MULTILINE)
+    assert len(listed) == MAX_MISTAKES
+    for n, label, answer, share in listed:
+        i = NAMES.index(label)
+        assert int(n) == counts[i, NAMES.index(answer)]
+        assert float(share) == pytest.approx(100 * int(n) / int(counts[i].sum()), abs=0.051)
+    numbers = [int(n) for n, *_ in listed]
+    assert numbers == sorted(numbers, reverse=True)
+    others = int(re.findall(r"(\d+) others", told)[0])
+    assert sum(numbers) + others == int(counts.sum() - counts.diag().sum())
+    assert printed(torch.diag(torch.ones(10, dtype=torch.int64)), NAMES, capsys) == "Mistakes: none.\n"

@@ -1,0 +1,45 @@
+"""Paths that begin with `~` give a home folder or one sentence."""
+
+import pwd
+from pathlib import Path
+
+import pytest
+
+from foveate.data.download import _cache
+from foveate.data.home import expand_home
+from foveate.data.sources import load
+
+
+@pytest.fixture
+def homeless(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user without a home folder, as in a container that runs under any number."""
+
+    def nobody(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+
+
+def test_a_home_folder_takes_the_place_of_the_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert expand_home("~/images") == tmp_path / "images"
+    assert expand_home("images/~") == Path("images/~")
+
+
+@pytest.mark.parametrize("source", ["~no-such-user/images", "~no-such-user"])
+def test_a_user_that_does_not_exist_is_named(source: str):
+    with pytest.raises(ValueError, match=r"`~no-such-user.*` should begin with a home folder that exists"):
+        load(source)
+
+
+@pytest.mark.usefixtures("homeless")
+def test_without_a_home_folder_every_path_says_so(monkeypatch: pytest.MonkeyPatch):
+    with pytest.raises(ValueError, match="should begin with a home folder that exists"):
+        load("~/images")
+    with pytest.raises(ValueError, match=r"should find the user's home folder\. Found none: set `HOME`"):
+        _cache()
+    monkeypatch.setenv("FOVEATE_DATA", "~/data")
+    with pytest.raises(ValueError, match=r"`~/data` should begin with a home folder"):
+        load("mnist")
