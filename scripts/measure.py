@@ -258,8 +258,6 @@ def card(
 
 def chosen(config: Config, last: dict) -> str:
     """How the kept epoch was chosen."""
-    if config.data.train_on == "all":
-        return f"its schedule: the last of {last['epoch']} epochs, trained on the validation images too"
     validation = percent(last["best_validation_error"])
     return f"lowest validation error, {validation}, epoch {last['best_epoch']} of {last['epoch']}"
 

@@ -182,9 +182,9 @@ def table(group: str) -> str:
         values, metrics = files["config"], files["metrics"]
         chosen = [told(key, values[key]) for key in common if values[key] != common[key]]
         line = [name, ", ".join(chosen) or "the common ones", f"{metrics[-1]['epoch']} of {values['epochs']}"]
-        line += ["trained on"] * 2 if values["train_on"] == "all" else errors(metrics[-1])
+        line += errors(metrics[-1])
         if group == "translated":
-            line += [early_errors(metrics[epochs - 1], values), slopes(files)]
+            line += [early_errors(metrics[epochs - 1]), slopes(files)]
         lines.append(line)
     rows = "".join(f"| {' | '.join(line)} |\n" for line in lines)
     line = f"Most common: {', '.join(told(key, value) for key, value in common.items())}."
@@ -206,9 +206,9 @@ def told(name: str, value: Any) -> str:
     return f"`{name}` {value}" if value != "" else f"no `{name}`"
 
 
-def order(files: Flat) -> tuple[bool, float]:
-    """The place of a pilot in its table: first those without a validation error, last the lowest."""
-    return files["config"]["train_on"] != "all", -files["metrics"][-1]["best_validation_error"]
+def order(files: Flat) -> float:
+    """The place of a pilot in its table: the lowest validation error is last."""
+    return -files["metrics"][-1]["best_validation_error"]
 
 
 def errors(last: Flat) -> list[str]:
@@ -216,10 +216,9 @@ def errors(last: Flat) -> list[str]:
     return [f"{percent(last['best_validation_error'])} ({last['best_epoch']})", percent(last["validation_error"])]
 
 
-def early_errors(line: Flat, values: Flat) -> str:
+def early_errors(line: Flat) -> str:
     """Training and validation error of an early epoch, which all pilots of a group reached."""
-    names = ["train_error"] if values["train_on"] == "all" else ["train_error", "validation_error"]
-    return ", ".join(percent(line[name]) for name in names)
+    return ", ".join(percent(line[name]) for name in ("train_error", "validation_error"))
 
 
 def slopes(files: Flat) -> str:

@@ -164,7 +164,7 @@ def older() -> Iterator[str]:
         for run in runs(row):
             last, seed = run["metrics"][-1], run["config"].training.seed
             ties = [line for line in run["metrics"] if line["validation_error"] == last["best_validation_error"]]
-            if run["config"].data.train_on == "train" and ties[-1]["epoch"] != last["best_epoch"]:
+            if ties[-1]["epoch"] != last["best_epoch"]:
                 changed.append(f"`{row}` seed {seed} (epoch {ties[-1]['epoch']} instead of {last['best_epoch']})")
     yield "\n## Two later changes\n"
     yield wrapped(
@@ -198,8 +198,6 @@ def begun(found: Sequence[Run]) -> Iterator[str]:
 
 def validated(run: Run) -> str:
     """The validation error that chose the model of a run, if any."""
-    if run["config"].data.train_on == "all":
-        return "trained on"
     return percent(run["metrics"][-1]["best_validation_error"])
 
 

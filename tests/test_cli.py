@@ -114,7 +114,7 @@ def other(section: str, name: str, value: object) -> object:
     choices = {"canvas": "cluttered", "resize": "pad", "color": "rgb", "unreadable": "skip", "core": "gru"}
     choices |= {"first_glimpse": "center", "baseline": "none", "optimizer": "sgd"}
     choices |= {"schedule": "linear", "precision": "bf16", "compile": "off", "evaluate_on": "validation"}
-    choices |= {"reward": "log-probability", "train_on": "all", "held_out": "last", "answers": "every"}
+    choices |= {"reward": "log-probability", "held_out": "last", "answers": "every"}
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):

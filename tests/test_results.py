@@ -114,15 +114,6 @@ def test_where_runs_start_is_told(script):
     assert "their spread is the spread of this last stage" in " ".join(told["mine", "mine"].split())
 
 
-def test_an_error_on_images_that_were_trained_on_is_not_called_a_validation_error(script):
-    lines = [{"best_validation_error": 0.01}]
-    told = [
-        script("results").validated({"config": Config(data=Data(train_on=name)), "metrics": lines})
-        for name in ("train", "all")
-    ]
-    assert told == ["1.00 %", "trained on"]
-
-
 def test_ablations_are_told_by_what_was_changed_the_least_error_first(script, monkeypatch, tmp_path):
     recipe, levers = recipes.read("mnist-quick"), script("results")
     runs = [(recipe, 0.02, 0), (recipe, 0.04, 1)]

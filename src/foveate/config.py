@@ -60,8 +60,6 @@ class Data(Section):
     """Images to hold out: random ones, the last of each class, or the last of the file."""
     split_seed: int = 0
     """Seed of the split and of the validation and test scenes."""
-    train_on: Literal["train", "all"] = "train"
-    """Images to train on; `all` includes the validation images and keeps the model of the last epoch."""
     canvas: Literal["centered", "translated", "cluttered"] = "centered"
     """Place of an image on the canvas; `cluttered` adds distractors."""
     canvas_size: CountOrZero = 0

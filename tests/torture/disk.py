@@ -34,8 +34,8 @@ class Disk:
     def __exit__(self, *error: object) -> None:
         for name, call in self._real.items():
             setattr(os, name, call)
-        # Those of a process that is gone: the system forgets their files and locks. The numbers stay taken, since objects
-        # that the "dead" process left behind close them whenever they are collected, and must not hit another's file.
+        # Those of a process that is gone: the system forgets their files and locks. The numbers stay taken, since what
+        # the "dead" process left behind closes them whenever it is collected, and must not hit another's file.
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in self._files:
             os.dup2(nothing, descriptor)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from asserts import assert_equal
 from foveate import evaluate, fit, from_pretrained
 from foveate.cli import main
 from foveate.data.records import Dataset, InMemory
@@ -15,7 +14,6 @@ from foveate.data.sources import load
 from foveate.settings import to_toml
 from foveate.training.epoch import Callback
 from foveate.training.run import Run
-from foveate.training.scenes import load_scenes
 from foveate.training.schedule import anneal
 from training.tiny import Interrupt, metrics, outcome, tiny
 
@@ -262,42 +260,6 @@ def test_bug_12_the_model_is_chosen_by_its_validation_error(tmp_path):
     model, digits = from_pretrained(tmp_path / "run"), load("digits")
     assert evaluate(model, digits.validation).error_rate == min(errors)
     assert evaluate(model, digits.test).num_errors == summary.test.num_errors
-
-
-def test_the_validation_images_are_trained_on_if_asked_and_the_test_images_never():
-    digits = load("digits")
-    some, every = (load_scenes(tiny(train_on=name).data) for name in ("train", "all"))
-    assert_equal(some.train.image, digits.train.image)
-    assert_equal(every.train.image, torch.cat([digits.train.image, digits.validation.image]))
-    assert_equal(every.train.label, torch.cat([digits.train.label, digits.validation.label]))
-    for scenes in (some, every):
-        assert_equal(scenes.validation.image, digits.validation.image)
-        assert_equal(scenes.test.image, digits.test.image)
-
-
-def test_with_all_images_the_schedule_chooses_the_last_model(tmp_path, capsys):
-    settings = {"learning_rate": 0.3, "schedule": "constant", "epoch_size": 64, "train_on": "all"}
-    (tmp_path / "mine.toml").write_text(to_toml(tiny(**settings, epochs=3)))
-    assert main(["train", "--folder", str(tmp_path / "run"), str(tmp_path / "mine.toml")]) == 0
-    said, lines = capsys.readouterr().out, metrics(tmp_path / "run")
-    assert "The validation images are trained on too" in said
-    assert "Model of the last of 3 epochs; the validation images were trained on too." in said
-    assert [line["best_epoch"] for line in lines] == [1, 2, 3]
-    assert [line["best_validation_error"] for line in lines] == [line["validation_error"] for line in lines]
-    assert len({line["validation_error"] for line in lines}) > 1
-    assert main(["evaluate", str(tmp_path / "run"), "--split", "validation"]) == 2
-    assert "this model has trained on them too" in capsys.readouterr().err
-    assert main(["evaluate", str(tmp_path / "run")]) == 0
-    assert "trained on" not in capsys.readouterr().out
-    best = from_pretrained(tmp_path / "run")
-    assert evaluate(best, load("digits").validation).error_rate == lines[-1]["validation_error"]
-
-
-def test_nothing_is_chosen_by_images_that_were_trained_on(tmp_path):
-    with pytest.raises(ValueError, match="Either `train_on = all` or `patience`"):
-        fit(tiny(train_on="all", patience=2), tmp_path)
-    with pytest.raises(ValueError, match="`evaluate_on` should be `test`"):
-        fit(tiny(train_on="all", evaluate_on="validation"), tmp_path)
 
 
 def test_the_averaged_model_is_the_one_that_is_judged_and_kept(tmp_path):

@@ -28,7 +28,6 @@ CHANGES = {
     "elastic": (1.0, {}),
     "epoch_size": (96, {}),
     "validation": (0.3, {}),
-    "train_on": ("all", {}),
     "test": (0.3, {}),
     "held_out": ("last", {}),
     "split_seed": (1, {}),

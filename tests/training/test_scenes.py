@@ -196,13 +196,6 @@ def test_a_named_source_with_other_images_is_refused(tmp_path, monkeypatch):
         images_of(tmp_path, source="photos")
 
 
-def test_train_on_all_keeps_the_recorded_splits(folder):
-    fit(tiny(**NOISE, train_on="all"), "run")
-    splits = load_run_record(Path("run"))
-    assert [len(splits[name]) for name in ("train", "validation", "test")] == [40, 8, 12]
-    assert len(trained_on(Path("run"))) == 48
-
-
 def test_starting_from_a_run_with_another_split_gives_a_warning(folder):
     fit(tiny(**NOISE, split_seed=0), "first")
     fit(tiny(**NOISE, split_seed=0, pretrained="first"), "same split")

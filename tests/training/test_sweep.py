@@ -240,10 +240,6 @@ def test_the_table_has_test_errors_where_they_were_asked_for(tmp_path: Path, cap
         ("digits --set core=gru,lsmt", "`core` should be one of"),
         ("digits --set epochs=1 --set epochs=2", "Each setting should be varied once. Found `epochs` twice."),
         ("digits --set epochs=0", "`epochs` should be at least 1."),
-        (
-            "digits --set train_on=all",
-            "leave the validation images to choose by. Found `train_on = all`",
-        ),
         ("digits --workers 0", "`workers` should be at least 1."),
         ("digits --trials -1", "`trials` should be at least 0. Found `trials = -1`."),
         ("digits --set learning_rate=1e-4..1e-2", "A range should go with `--trials`."),

@@ -83,9 +83,6 @@ def evaluate(
     if out and not report:
         raise ValueError("`--out` should come with `--report`. Found none.")
     opened = open_run(run, device)
-    if opened.config.data.train_on == "all" and (split == "validation" or stop == "auto"):
-        option = "--split" if split == "validation" else "--stop"
-        raise ValueError(f"`{option}` should not ask the validation images: this model has trained on them too.")
     ways: dict[str, Any] = {"num_rollouts": num_rollouts, "num_glimpses": num_glimpses}
     if report and stop is not None:
         raise ValueError(f"`--report` should be without `--stop`. Found `--stop {stop}`.")

@@ -23,7 +23,7 @@ RARE = {
         "--unreadable",
         "--cache-gib",
     ),
-    *("--held-out", "--split-seed", "--train-on", "--translate", "--epoch-size"),
+    *("--held-out", "--split-seed", "--translate", "--epoch-size"),
     *("--what-width", "--where-width", "--join-width", "--locator-width", "--learn-std", "--first-glimpse"),
     *("--policy-gradient-into-core", "--policy-weight", "--label-smoothing", "--answers", "--early-weight"),
     *("--min-learning-rate", "--anneal-epochs", "--std-start", "--max-grad-norm", "--skip-nonfinite"),

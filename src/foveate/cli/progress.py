@@ -79,8 +79,6 @@ class EpochLines(Callback):
         self.said = {}
         if all(config.model.image):
             self.console.print(_glimpses(config.model), soft_wrap=True)
-        if config.data.train_on == "all":
-            self.console.print("The validation images are trained on too, so their error below chooses nothing.")
 
     def on_note(self, note: str) -> None:
         """Print the note."""

@@ -119,10 +119,7 @@ def _print_result(summary: "Summary") -> None:
 
     folder, progress = summary.folder, summary.progress
     print(f"\n{sentence(summary.result, summary.config.training.evaluate_on)}")
-    if summary.config.data.train_on == "all":
-        print(f"Model of the last of {progress.epoch} epochs; the validation images were trained on too.")
-    else:
-        print(f"Best of {progress.epoch} epochs by validation error: epoch {progress.best_epoch}.")
+    print(f"Best of {progress.epoch} epochs by validation error: epoch {progress.best_epoch}.")
     print(f"Run folder: {folder}")
     print(f"Where it looks: {_picture(folder)}")
     _print_what_to_try(folder)

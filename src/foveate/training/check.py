@@ -43,12 +43,6 @@ def check(config: Config) -> None:
         )
     if config.training.std_start and config.model.learn_std:
         raise ValueError("Either `std_start` or `learn_std` should be set. Found both.")
-    if config.data.train_on == "all" and config.training.evaluate_on == "validation":
-        raise ValueError("`evaluate_on` should be `test` if the validation images are trained on. Found `validation`.")
-    if config.data.train_on == "all" and config.training.patience:
-        raise ValueError(
-            "Either `train_on = all` or `patience` should be set, since `patience` needs validation. Found both."
-        )
     if config.model.baseline == "leave-one-out" and config.training.num_rollouts < 2:
         raise ValueError(
             "`num_rollouts` should be at least 2 for the leave-one-out baseline. Found `num_rollouts = 1`."

@@ -34,7 +34,7 @@ class Progress:
     seconds: float = 0.0
     """Time spent in training and validation, in completed epochs."""
     best_error: float = float("inf")
-    """Validation error of the model that is kept, a fraction; the least so far, unless `train_on` is `all`."""
+    """Validation error of the model that is kept, a fraction; the least so far."""
     best_epoch: int = 0
     """Last epoch that reached `best_error`."""
     improved_epoch: int = 0

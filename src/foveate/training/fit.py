@@ -55,11 +55,11 @@ def fit(
     (the model that is kept, see `from_pretrained`) and, at the end, test.json, or validation.json where `evaluate_on`
     says so.
 
-    The model with the least validation error is kept, of equal ones the latest; with `train_on = all` it is the last
-    model. The test set is read once, after training. On a CPU a run gives the same bits every time, however often it
-    was stopped and resumed. Processes that torchrun started train one model together: each takes its share of every
-    batch, the first one writes and calls the listener. Runs in threads of one process train one after the
-    other. Memory that was used once is kept for reuse by the whole process.
+    The model with the least validation error is kept, of equal ones the latest. The test set is read once,
+    after training. On a CPU a run gives the same bits every time, however often it was stopped and resumed.
+    Processes that torchrun started train one model together: each takes its share of every batch, the first one
+    writes and calls the listener. Runs in threads of one process train one after the other. Memory that was
+    used once is kept for reuse by the whole process.
 
     Args:
         config: the settings.

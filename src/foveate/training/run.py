@@ -142,11 +142,9 @@ class Run:
         validation = evaluate(self.state.result, self.scenes.validation)
         progress.epoch += 1
         progress.seconds += self.epoch.seconds + time.perf_counter() - began
-        # If the validation images are trained on too, they cannot select a model: the last epoch is kept.
-        # Of equal errors the later model is kept, since it has trained longer.
-        better = self.state.config.data.train_on == "all" or validation.error_rate <= progress.best_error
         if validation.error_rate < progress.best_error:
             progress.improved_epoch = progress.epoch
+        better = validation.error_rate <= progress.best_error  # of equal errors the later: it has trained longer
         if better:
             progress.best_error = validation.error_rate
             progress.best_epoch = progress.epoch

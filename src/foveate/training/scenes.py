@@ -90,8 +90,6 @@ def load_scenes(
     # Two seeds, so that validation and test scenes are independent.
     validation = render_fixed(source.validation, canvas, 2 * data.split_seed + 1)
     test = render_fixed(source.test, canvas, 2 * data.split_seed)
-    if data.train_on == "all":
-        source = replace(source, train=source.train + source.validation)
     canvas = replace(canvas, augmentation=augmentation(data))
     return Scenes(source, None if canvas.is_identity(source.train.shape) else canvas, validation, test)
 
