@@ -80,8 +80,7 @@ HEAD = """\
 `make results` writes this page from the files in `results`; `python scripts/measure.py take RUN
 ROW` adds a run to them. Errors are test errors, in per cent of the images: the mean over the seeds,
 with the standard deviation if there are several, of one pass with the mean policy unless noted. The
-model is chosen by validation error; with `--train-on all`, which trains on the validation images
-too, it is the model of the last epoch. The test set is evaluated after training.
+model is chosen by validation error. The test set is evaluated once, after training.
 """
 
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from foveate.config import Model
-from foveate.viewing.intake import as_bytes
+from foveate.data.intake import as_bytes
 from foveate.viewing.prepare import prepare, zoom
 
 GRAY, COLOR = (1, 4, 6), (3, 4, 6)
@@ -169,7 +169,7 @@ def test_a_broken_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("limit", [30, 59])
 def test_too_many_pixels(limit: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("foveate.viewing.intake.MAX_PIXELS", limit)
+    monkeypatch.setattr("foveate.data.intake.MAX_PIXELS", limit)
     Image.fromarray(spot(6, 10)).save(tmp_path / "a.png")
     with pytest.raises(ValueError, match=f"should be a readable image. Found 6 x 10 pixels, more than {limit}"):
         taken(tmp_path / "a.png")

@@ -20,8 +20,8 @@ import foveate.web
 from foveate import build, look
 from foveate.config import Data, Model
 from foveate.data.canvas import Canvas
+from foveate.data.handwriting import INK_STYLES
 from foveate.data.records import InMemory
-from foveate.viewing.handwriting import INK_STYLES
 from foveate.viewing.look import UnfamiliarPicture
 from foveate.web import answer, upload
 from foveate.web.examples import example_images, strokes

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from foveate import from_pretrained, look, weights
+from foveate.data.handwriting import INK_STYLES
 from foveate.data.sources import load
-from foveate.viewing.handwriting import INK_STYLES
 from foveate.web.examples import DIGITS, example_images, strokes
 from foveate.web.handwriting import draw_on_pad, write
 

@@ -8,12 +8,12 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from foveate.data.intake import name_of
 from foveate.glimpse.location import boxes
 from foveate.glimpse.sensor import SpatialGlimpse
 from foveate.recurrent.inference import eval_view
 from foveate.training.build import Attention
 from foveate.training.seeds import generator
-from foveate.viewing.intake import name_of
 from foveate.viewing.prepare import Prepared, prepare
 from foveate.viewing.record import Look
 

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from foveate.config import Model
 from foveate.data.canvas import centered
-from foveate.data.picture import Decoder
-from foveate.viewing.handwriting import (
+from foveate.data.handwriting import (
     INK_STYLES,
     InkStyle,
     brightness_warning,
@@ -18,7 +17,8 @@ from foveate.viewing.handwriting import (
     has_bright_border,
     ink_warning,
 )
-from foveate.viewing.intake import as_picture, as_pixels
+from foveate.data.intake import as_picture, as_pixels
+from foveate.data.picture import Decoder
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture

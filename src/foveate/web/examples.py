@@ -7,7 +7,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from foveate.viewing.handwriting import InkStyle
+from foveate.data.handwriting import InkStyle
 from foveate.web.handwriting import write
 
 Points = list[tuple[float, float]]

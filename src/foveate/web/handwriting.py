@@ -8,8 +8,8 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from foveate.data.handwriting import InkStyle
 from foveate.glimpse.location import Size
-from foveate.viewing.handwriting import InkStyle
 
 Strokes = Sequence[Sequence[tuple[float, float]]]
 
@@ -35,7 +35,7 @@ def write(strokes: Strokes, style: InkStyle) -> tuple[UInt8[Tensor, "1 height wi
         A point of a stroke is (x, y), x right, y down, (0, 0) and (1, 1) being corners of the pad.
 
     Example:
-        >>> from foveate.viewing.handwriting import INK_STYLES
+        >>> from foveate.data.handwriting import INK_STYLES
         >>> image, position = write([[(0.1, 0.1), (0.1, 0.3)]], INK_STYLES["mnist"])
         >>> image.shape, round(position.scale * 0.2 + position.pen)  # 20 pixels high
         (torch.Size([1, 28, 28]), 20)

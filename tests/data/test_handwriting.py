@@ -7,8 +7,7 @@ from PIL import Image
 
 from foveate import from_pretrained, look
 from foveate.config import Model
-from foveate.data.sources import load
-from foveate.viewing.handwriting import (
+from foveate.data.handwriting import (
     INK_STYLES,
     brightness_warning,
     find_ink,
@@ -16,6 +15,7 @@ from foveate.viewing.handwriting import (
     has_bright_border,
     ink_warning,
 )
+from foveate.data.sources import load
 from foveate.viewing.look import UnfamiliarPicture
 from foveate.viewing.prepare import prepare
 from foveate.web.examples import DIGITS, strokes
