@@ -23,10 +23,12 @@ from training.tiny import tiny
 
 ROOT = Path(__file__).parents[1]
 NEEDS_MNIST = {
-    name for name in weights.names() if settings.read(weights.FOLDER / name / "config.json").data.source != "digits"
+    name
+    for name in weights.list_models()
+    if settings.read(weights.FOLDER / name / "config.json").data.source != "digits"
 }
 QUICK = ("digits", "mnist")  # cards that are checked on every push
-NAMES = [pytest.param(name, marks=[pytest.mark.mnist] if name in NEEDS_MNIST else []) for name in weights.names()]
+NAMES = [pytest.param(name, marks=[pytest.mark.mnist] if name in NEEDS_MNIST else []) for name in weights.list_models()]
 CARDS = [
     pytest.param(*name.values, marks=[*name.marks, *([] if name.values[0] in QUICK else [pytest.mark.slow])])
     for name in NAMES
@@ -47,10 +49,10 @@ def refused(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_digits_comes_with_the_package():
-    assert "digits" in weights.names()
+    assert "digits" in weights.list_models()
 
 
-@pytest.mark.parametrize("name", weights.names())
+@pytest.mark.parametrize("name", weights.list_models())
 def test_a_model_is_found_by_its_name(name: str, elsewhere: Path):
     model = from_pretrained(name)
     assert next(model.parameters()).dtype == torch.float32  # however they are stored
@@ -77,7 +79,7 @@ def test_an_unknown_name_is_answered_with_those_that_there_are(
     command: str, elsewhere: Path, capsys: pytest.CaptureFixture[str]
 ):
     sentence = refused([command, "digit"], capsys)
-    assert all(name in sentence for name in weights.names())
+    assert all(name in sentence for name in weights.list_models())
     assert "Did you mean `digits`?" in sentence
     assert sentence.count("\n") == 1
     assert "Did you mean" not in refused([command, "somewhere/else"], capsys)
@@ -105,7 +107,7 @@ def test_a_card_tells_what_is_measured(name: str):
     assert error in card
 
 
-@pytest.mark.parametrize("name", weights.names())
+@pytest.mark.parametrize("name", weights.list_models())
 def test_a_card_names_data_recipe_licence_and_the_very_file(name: str, elsewhere: Path):
     folder = weights.FOLDER / name
     names = ["README.md", "config.json", "model.safetensors"]

@@ -25,6 +25,7 @@ from .training.fit import fit as fit
 from .training.load import load_run as load_run
 from .training.pretrained import from_pretrained as from_pretrained
 from .training.pretrained import save_pretrained as save_pretrained
+from .training.publish import push_to_hub as push_to_hub
 from .viewing.animation import Animation as Animation
 from .viewing.animation import save_animation as save_animation
 from .viewing.charts import plot_confusion as plot_confusion
@@ -36,6 +37,7 @@ from .viewing.look import look as look
 from .viewing.scanpath import plot_glimpse as plot_glimpse
 from .viewing.scanpath import plot_looks as plot_looks
 from .viewing.scanpath import plot_scanpath as plot_scanpath
+from .weights import list_models as list_models
 
 __version__: str
 __all__: list[str]

@@ -105,7 +105,7 @@ def test_examples_are_curves_through_their_points():
             assert np.linalg.norm(np.diff(path, axis=0), axis=1).max() < 0.06
 
 
-@pytest.mark.parametrize("name", weights.names())
+@pytest.mark.parametrize("name", weights.list_models())
 def test_shipped_models_read_every_example(name: str):
     model = from_pretrained(name)
     if name not in INK_STYLES:

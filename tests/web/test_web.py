@@ -33,12 +33,12 @@ def names(served: list[ServedModel]) -> list[str]:
 def test_shipped_models_are_shown_mnist_first(served: list):
     assert main(["web"]) == 0
     [(models, host, port, _, _)] = served
-    assert set(names(models)) == set(weights.names())
-    assert names(models)[0] == ("mnist" if "mnist" in weights.names() else "digits")
+    assert set(names(models)) == set(weights.list_models())
+    assert names(models)[0] == ("mnist" if "mnist" in weights.list_models() else "digits")
     assert (host, port) == ("127.0.0.1", None)
     assert main(["web", "digits", "--host", "0.0.0.0", "--port", "8123"]) == 0
     assert names(served[1][0])[0] == "digits"
-    assert len(names(served[1][0])) == len(weights.names())
+    assert len(names(served[1][0])) == len(weights.list_models())
     assert served[1][1:3] == ("0.0.0.0", 8123)
     assert main(["web", "digits", "--allowed-host", "tunnel.example", "--allowed-host", "*.proxy.example"]) == 0
     assert served[2][4] == ("tunnel.example", "*.proxy.example")

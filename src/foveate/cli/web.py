@@ -50,8 +50,8 @@ def web(
     from foveate.web.models import ServedModel
     from foveate.web.serve import serve
 
-    first = run or Path(next(name for name in DEFAULTS if name in weights.names()))
-    others = [weights.FOLDER / name for name in weights.names() if Path(name) != first]
+    first = run or Path(next(name for name in DEFAULTS if name in weights.list_models()))
+    others = [weights.FOLDER / name for name in weights.list_models() if Path(name) != first]
     served: list[ServedModel] = []
     for path in dict.fromkeys([first, *others]):
         opened = open_run(path, "cpu")

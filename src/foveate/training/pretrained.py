@@ -11,7 +11,7 @@ from foveate.config import Config, Model
 from foveate.settings import MAX_FILE_SIZE, from_json, to_json
 from foveate.storage.files import atomic_write, make_folder, sync_folder
 from foveate.training.build import Attention, build
-from foveate.weights import find
+from foveate.training.hub import locate
 
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
@@ -55,11 +55,16 @@ def save_pretrained(model: nn.Module, folder: str | os.PathLike[str]) -> Path:
     return folder
 
 
-def from_pretrained(folder: str | os.PathLike[str], device: torch.device | str = "cpu") -> Attention:
+def from_pretrained(
+    model: str | os.PathLike[str], device: torch.device | str = "cpu", *, revision: str | None = None
+) -> Attention:
     """Rebuild a model exactly, in evaluation mode.
 
-    `folder` may be a run folder too (its best model), or the name of a model that comes with the package, if there is
-    no folder of that name.
+    Args:
+        model: the folder of a model or of a run (its best model), or else one of `list_models()`, or else a repository
+            of the hub, `owner/name` (extra `hub`).
+        device: of the model.
+        revision: branch, tag or commit of the repository.
 
     Raises:
         FileNotFoundError: if there is no model.
@@ -74,7 +79,7 @@ def from_pretrained(folder: str | os.PathLike[str], device: torch.device | str =
         >>> from_pretrained("digits").config.classes
         ('0', '1', '2', '3', '4', '5', '6', '7', '8', '9')
     """
-    folder = find(folder)
+    folder = locate(model, revision)
     if not (folder / WEIGHTS).is_file() and (folder / "best" / WEIGHTS).is_file():
         folder = folder / "best"
     for name in (CONFIG, WEIGHTS):
@@ -89,10 +94,10 @@ def from_pretrained(folder: str | os.PathLike[str], device: torch.device | str =
         raise ValueError(f"{folder / CONFIG}: {error}") from None
     weights = _read_weights(folder / WEIGHTS, outline)  # first: a config may ask for more memory than there is
     with torch.device("meta"):  # without drawing parameters, which would move the global random state
-        model = build(config)
-    model.to_empty(device=device)
-    model.load_state_dict(weights)
-    return model.eval()
+        attention = build(config)
+    attention.to_empty(device=device)
+    attention.load_state_dict(weights)
+    return attention.eval()
 
 
 def _read_config(path: Path) -> Model:

@@ -1,15 +1,22 @@
 """Trained models that come with the package, each a folder with its card; list them, find them by name."""
 
 import difflib
+import fnmatch
 import os
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
 
 
-def names() -> list[str]:
-    """Names of the models that come with the package."""
-    return sorted(path.parent.name for path in FOLDER.glob("*/model.safetensors"))
+def list_models(pattern: str = "*") -> list[str]:
+    """Names of the models that come with the package, of those that match a pattern.
+
+    Example:
+        >>> list_models("digits*")
+        ['digits']
+    """
+    names = sorted(path.parent.name for path in FOLDER.glob("*/model.safetensors"))
+    return fnmatch.filter(names, pattern)
 
 
 def find(model: str | os.PathLike[str]) -> Path:
@@ -23,7 +30,7 @@ def find(model: str | os.PathLike[str]) -> Path:
         'digits'
     """
     path = Path(model)
-    known = names()
+    known = list_models()
     if path.is_dir() or str(path) not in known:
         return _check(path, known)
     return FOLDER / path
