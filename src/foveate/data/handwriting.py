@@ -8,10 +8,10 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from foveate.data.placement import Size
+
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
-
-Size = tuple[int, int]
 
 MAX_SIDE = 512  # pixels: larger pictures are reduced before their ink is searched for
 MIN_CONTRAST = 32  # of 255, between ink and paper: less is noise

@@ -9,7 +9,8 @@ import torch
 from jaxtyping import Float, Int64, Shaped
 from torch import Tensor
 
-from foveate.glimpse.location import Size, constant, window_origin, window_sizes
+from foveate.data.placement import Size
+from foveate.glimpse.location import constant, window_origin, window_sizes
 
 
 def foveate(

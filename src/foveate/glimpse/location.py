@@ -15,7 +15,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.utils._python_dispatch import is_in_torch_dispatch_mode
 
-Size = tuple[int, int]
+from foveate.data.placement import Size
+
 UNBOUNDED = 2**62  # pixels; keeps the side of a window an integer of 64 bits
 
 Arguments = ParamSpec("Arguments")

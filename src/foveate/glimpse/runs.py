@@ -13,7 +13,8 @@ import torch
 from jaxtyping import Float, Int64, UInt8
 from torch import Tensor
 
-from foveate.glimpse.location import Size, constant, padding, window_origin
+from foveate.data.placement import Size
+from foveate.glimpse.location import constant, padding, window_origin
 
 
 def has_byte_rows(image: Tensor) -> bool:

@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
+from foveate.data.placement import Size
 from foveate.glimpse.foveate import foveate
-from foveate.glimpse.location import Size, window_sizes
+from foveate.glimpse.location import window_sizes
 from foveate.glimpse.runs import has_byte_rows, read_runs
 from foveate.glimpse.windows import can_read_natively, read_windows
 

@@ -12,8 +12,9 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
+from foveate.data.placement import Size
 from foveate.glimpse.compiler import load
-from foveate.glimpse.location import Size, window_origin
+from foveate.glimpse.location import window_origin
 
 SOURCE = Path(__file__).with_suffix(".c")
 MAX_NATIVE_DEPTH = 9  # with nine scales, sums over blocks of 256 x 256 bytes are still exact

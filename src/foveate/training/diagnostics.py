@@ -10,7 +10,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from foveate.config import Model
-from foveate.glimpse.location import Size
+from foveate.data.placement import Size
 from foveate.policy.units import ReinforceNormal, units
 
 MIN_DEPENDENCE = 0.05  # least normal scanpath dependence

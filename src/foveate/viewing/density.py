@@ -4,9 +4,9 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
+from foveate.data.placement import Size
 from foveate.data.records import Images
 
-Size = tuple[int, int]
 MAX_CELLS = 28  # of a grid, along the longer side
 MAX_IMAGES = 2000  # that are averaged
 

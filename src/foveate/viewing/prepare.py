@@ -19,11 +19,11 @@ from foveate.data.handwriting import (
 )
 from foveate.data.intake import as_picture, as_pixels
 from foveate.data.picture import Decoder
+from foveate.data.placement import Size
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-Size = tuple[int, int]
 RESIZE = ("pad", "crop", "stretch", "refuse")
 INK = ("auto", "light", "dark")
 

@@ -9,7 +9,7 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from foveate.data.handwriting import InkStyle
-from foveate.glimpse.location import Size
+from foveate.data.placement import Size
 
 Strokes = Sequence[Sequence[tuple[float, float]]]
 
