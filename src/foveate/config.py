@@ -124,6 +124,8 @@ class Model(Section):
     """Learn the standard deviation, starting from `std`."""
     stochastic: bool = False
     """Sample in evaluation too."""
+    gaze: Literal["learned", "random", "raster", "center"] = "learned"
+    """Policy: learned, or a fixed one to compare it with: places at random, row by row, or always the center."""
     first_glimpse: Literal["learned", "center", "random"] = "learned"
     """Location of the first glimpse."""
     baseline: Literal["none", "scalar", "value", "batch-mean", "leave-one-out"] = "leave-one-out"

@@ -20,6 +20,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "ensemble": {"ensemble": 2},
     "center": {"first_glimpse": "center"},
     "random": {"first_glimpse": "random"},
+    "random gaze": {"gaze": "random"},
+    "raster gaze": {"gaze": "raster"},
 }
 
 

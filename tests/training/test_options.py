@@ -47,6 +47,7 @@ CHANGES = {
     "std": (0.4, {}),
     "learn_std": (True, {}),
     "stochastic": (True, {}),
+    "gaze": ("raster", {}),
     "first_glimpse": ("center", {}),
     "baseline": ("batch-mean", {}),
     "policy_gradient_into_core": (True, {}),

@@ -24,7 +24,7 @@ RARE = {
         "--cache-gib",
     ),
     *("--held-out", "--split-seed", "--translate", "--epoch-size"),
-    *("--what-width", "--where-width", "--join-width", "--locator-width", "--learn-std", "--first-glimpse"),
+    *("--what-width", "--where-width", "--join-width", "--locator-width", "--learn-std", "--gaze", "--first-glimpse"),
     *("--policy-gradient-into-core", "--policy-weight", "--label-smoothing", "--answers", "--early-weight"),
     *("--min-learning-rate", "--anneal-epochs", "--std-start", "--max-grad-norm", "--skip-nonfinite"),
     "--checkpoint-minutes",

@@ -53,7 +53,7 @@ class UniformLocator:
         """A location for each image."""
         batch = hidden.shape[0]
         draw = torch.rand((batch, 2), generator=generator, dtype=torch.float32, device=hidden.device) * 2 - 1
-        return draw * self.reach, torch.zeros(batch, device=hidden.device)
+        return draw * torch.as_tensor(self.reach, device=draw.device), torch.zeros(batch, device=hidden.device)
 
 
 class RasterLocator:

@@ -52,7 +52,7 @@ class RecurrentAttention(nn.Module):
     Args:
         glimpse: encodes what is seen at a location.
         core: the recurrent part.
-        locator: draws the next location.
+        locator: draws the next location; a module that learns, or a fixed policy.
         classifier: answers after each glimpse.
         baseline: predicts the reward; without one, b_t = 0.
         num_glimpses: default number of glimpses at each image.
@@ -78,7 +78,7 @@ class RecurrentAttention(nn.Module):
         self,
         glimpse: nn.Module,
         core: nn.Module,
-        locator: nn.Module,
+        locator: Any,
         classifier: nn.Module,
         baseline: nn.Module | None = None,
         num_glimpses: int = 7,

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from foveate.recurrent.ensemble import classify
 from foveate.recurrent.rollout import Rollout
@@ -56,38 +56,50 @@ def rollout_until_sure(
     """
     num_images = len(image)
     active = torch.arange(num_images, device=image.device)  # images in the batch
-    going = torch.ones(num_images, dtype=torch.bool, device=image.device)  # images that are not sure yet
+    rows = _rows(active, num_images, num_rollouts)  # their scanpaths among those of all images
+    going = torch.ones(num_images, dtype=torch.bool, device=image.device)  # images in the batch that are not sure yet
     num_glimpses = torch.zeros(num_images, dtype=torch.int64, device=image.device)
-    state = model.core.start(num_images * num_rollouts)
-    hiddens, logits, locations, log_probs = [state[0]], [], [], []
-    rows = torch.arange(num_images * num_rollouts, device=image.device)
+    state = model.core.start(len(rows))
+    everyone = state[0]  # states of all scanpaths, where all are drawn for
+    hiddens, logits, locations, log_probs = [state[0]], [], [], []  # of the scanpaths in the batch
+    latest = [rows]  # of every scanpath, the place of its state among all of `hiddens`
+    count = len(rows)
     for locator in locators:
-        if sample is False:  # nothing is drawn, so that only images in the batch need a location
+        # If nothing is drawn, only images in the batch need a location. A fixed policy is no module and may draw.
+        if sample is False and isinstance(locator, nn.Module):
             location, log_prob = locator(state[0], generator, sample)
         else:
-            location, log_prob = (drawn[rows] for drawn in locator(hiddens[-1], generator, sample))
+            location, log_prob = (drawn[rows] for drawn in locator(everyone, generator, sample))
         state = model.core(model.glimpse(image, location), state)
-        answer = classify(model.classifier, state[0].unsqueeze(0))[0][0]
-        going_rows = going.repeat(num_rollouts)
-        hiddens.append(_update(hiddens[-1], rows, state[0], going_rows))
-        logits.append(_update(logits[-1], rows, answer, going_rows) if logits else answer)
-        locations.append(_spread(location, rows, going_rows, torch.nan))
-        log_probs.append(_spread(log_prob, rows, going_rows, 0.0))
-        num_glimpses += going
+        hiddens.append(state[0])
+        logits.append(classify(model.classifier, state[0].unsqueeze(0))[0][0])
+        locations.append(location)
+        log_probs.append(log_prob)
+        places = torch.arange(count, count + len(rows), device=image.device)
+        places = torch.where(going.repeat(num_rollouts), places, latest[-1][rows])
+        latest.append(latest[-1].index_copy(0, rows, places))
+        count += len(rows)
+        num_glimpses.index_add_(0, active, going.long())
+        if sample is not False:
+            everyone = everyone.index_copy(0, rows, state[0].to(everyone.dtype))
         going = going & ~is_sure(confidence(logits[-1], num_rollouts), stop)
         if not going.any():
             break
-        kept = _kept(going[active], math.ceil(MIN_ROWS / num_rollouts))
+        kept = _kept(going, math.ceil(MIN_ROWS / num_rollouts))
         if len(kept) < len(active):
-            active, image = active[kept], image[kept]
+            active, image, going = active[kept], image.index_select(0, kept), going[kept]
             rows = _rows(active, num_images, num_rollouts)
             state = tuple(part.unflatten(0, (num_rollouts, -1))[:, kept].flatten(0, 1) for part in state)
+    index = torch.stack(latest)
+    states = _rows_at(hiddens, index)
+    index = index[1:] - len(hiddens[0])  # the start has no answer
+    taken = torch.arange(len(index), device=image.device).unsqueeze(1) < num_glimpses.repeat(num_rollouts)
     return Rollout(
-        logits=torch.stack(logits),
-        locations=torch.stack(locations),
-        log_probs=torch.stack(log_probs),
-        baselines=model.baseline(torch.stack(hiddens[:-1])),
-        hiddens=torch.stack(hiddens[1:]),
+        logits=_rows_at(logits, index),
+        locations=_rows_at(locations, index).where(taken.unsqueeze(2), torch.nan),
+        log_probs=_rows_at(log_probs, index).where(taken, 0.0),
+        baselines=model.baseline(states[:-1]),
+        hiddens=states[1:],
         num_glimpses=num_glimpses.repeat(num_rollouts),
     )
 
@@ -98,17 +110,9 @@ def _rows(active: Int64[Tensor, " active"], num_images: int, num_rollouts: int) 
     return (first.unsqueeze(1) + active).flatten()
 
 
-def _update(old: Tensor, rows: Int64[Tensor, " rows"], new: Tensor, going: Bool[Tensor, " batch"]) -> Tensor:
-    """The old values with new ones in the rows that go on."""
-    if len(rows) == len(old):
-        return torch.where(going.view(-1, *[1] * (old.ndim - 1)), new, old)
-    kept = going[rows]
-    return old.index_copy(0, rows[kept], new[kept].to(old.dtype))
-
-
-def _spread(new: Tensor, rows: Int64[Tensor, " rows"], going: Bool[Tensor, " batch"], other: float) -> Tensor:
-    """The new values in the rows that go on, and `other` in the rest of the batch."""
-    return _update(new.new_full((len(going), *new.shape[1:]), other), rows, new, going)
+def _rows_at(parts: list[Tensor], index: Int64[Tensor, "time batch"]) -> Tensor:
+    """Rows of the concatenated parts."""
+    return torch.cat(parts).index_select(0, index.flatten()).unflatten(0, index.shape)
 
 
 def _kept(going: Bool[Tensor, " active"], least: int) -> Int64[Tensor, " kept"]:

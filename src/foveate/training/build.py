@@ -1,7 +1,7 @@
 """Build a model from its config: the only module that knows sizes."""
 
 import math
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -10,6 +10,7 @@ from foveate.config import Config, Loss, Model
 from foveate.glimpse.location import reach
 from foveate.glimpse.network import GlimpseNetwork
 from foveate.glimpse.sensor import SpatialGlimpse
+from foveate.policy.fixed import fixed_policy
 from foveate.policy.locator import Locator
 from foveate.policy.units import ReinforceNormal, units
 from foveate.recurrent.attention import RecurrentAttention
@@ -120,11 +121,15 @@ def _classifier(model: Model) -> nn.Module:
     return nn.Sequential(nn.Dropout(model.dropout), nn.Linear(model.hidden_size, len(model.classes)))
 
 
-def _locator(model: Model) -> Locator:
+def _locator(model: Model) -> Any:
+    farthest = reach(model.unit_pixels, cast(tuple[int, int], model.image[1:]))
+    if model.gaze != "learned":
+        with torch.device("cpu"):  # also while the weights have no device yet
+            return fixed_policy(model.gaze, model.num_glimpses, torch.tensor(farthest))
     return Locator(
         model.ensemble * model.hidden_size,
         ReinforceNormal(model.std, learn_std=model.learn_std, stochastic=model.stochastic),
-        reach(model.unit_pixels, cast(tuple[int, int], model.image[1:])),
+        farthest,
         width=model.locator_width,
         policy_gradient_into_core=model.policy_gradient_into_core,
     )

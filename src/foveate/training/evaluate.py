@@ -190,8 +190,7 @@ def named_policy(model: nn.Module, policy: str | None) -> str:
         raise ValueError(f"`policy` should be one of {', '.join(map(repr, POLICIES))}. Found `policy = {policy!r}`.")
     if policy is not None:
         return policy
-    locator = getattr(model, "locator", model)
-    return "sampled" if any(unit.stochastic for unit in units(locator)) else "mean"
+    return "sampled" if any(unit.stochastic for unit in units(model)) else "mean"
 
 
 def predict(

@@ -39,7 +39,8 @@ def transfer_weights(model: Attention, other: Attention) -> None:
         >>> transfer_weights(build(of_digits), build(of_cats))
     """
     _check(model.config, other.config)
-    parts = ["glimpse", "core", "locator"]
+    parts = ["glimpse", "core"]
+    parts += ["locator"] if (model.config.gaze, other.config.gaze) == ("learned", "learned") else []
     parts += ["classifier"] if model.config.classes == other.config.classes else []
     parts += ["baseline"] if model.config.baseline == other.config.baseline else []
     for part in parts:
