@@ -30,10 +30,13 @@ from playwright.sync_api import Browser, sync_playwright
 
 from foveate.cli.look import look_at_images
 from foveate.training.load import LoadedRun, load_run
+from foveate.training.stopping import read_stop, stopping_curve
 from foveate.viewing.animation import save_animation
+from foveate.viewing.charts import plot_stopping
 from foveate.viewing.look import look
 from foveate.viewing.report import make_report
 from foveate.viewing.scanpath import plot_looks
+from foveate.viewing.style import figure_of
 from foveate.web.app import make_app
 from foveate.web.examples import DIGITS, strokes
 from foveate.web.models import ServedModel
@@ -44,6 +47,7 @@ from results import fill, load
 app = App(help="Make the pictures of README.md and docs, and the notebook.")
 DOCS = Path(__file__).parents[1] / "docs"
 PICTURES = DOCS / "pictures"
+STOPPING = ("mnist-paper", "translated", "cluttered60", "cluttered100")  # models whose curves are drawn
 FIGURES = ("glimpses", "confusion", "density")  # of the report
 
 
@@ -73,6 +77,22 @@ def _draw_report(opened: LoadedRun) -> list[Path]:
             with Image.open(Path(folder) / f"{name}.png") as figure:
                 figure.quantize(128).save(paths[-1], optimize=True)
     return paths
+
+
+def draw_stopping() -> list[Path]:
+    """Curves of stopping when sure over the test images, and one image that stops."""
+    curves = {}
+    for name in STOPPING:
+        opened = load_run(Path(name))
+        curves[name] = stopping_curve(opened.model, opened.images("test"))
+    path = PICTURES / "stopping.png"
+    figure_of(plot_stopping(curves)).savefig(path)
+    opened = load_run(Path("cluttered100"))
+    stop = read_stop(opened.model_folder).stop
+    seen = look_at_images(opened, partial(look, opened.model, stop=stop))[1]
+    sheet = PICTURES / "stop.png"
+    Image.fromarray(plot_looks(seen).pixels()).quantize(128).save(sheet, optimize=True)
+    return [path, sheet]
 
 
 WEB = DOCS / "web.md"
@@ -197,7 +217,7 @@ def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 @app.command(name="draw")
 def _draw() -> None:
     """Draw scanpaths and figures of the report."""
-    print(*draw(Path("mnist")), animate(Path("mnist")), animate(Path("cluttered100")))
+    print(*draw(Path("mnist")), animate(Path("mnist")), animate(Path("cluttered100")), *draw_stopping())
 
 
 @app.command(name="web")

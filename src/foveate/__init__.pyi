@@ -33,6 +33,8 @@ from .viewing.charts import plot_density as plot_density
 from .viewing.charts import plot_error_by_glimpse as plot_error_by_glimpse
 from .viewing.charts import plot_errors as plot_errors
 from .viewing.charts import plot_spread as plot_spread
+from .viewing.charts import plot_stopping as plot_stopping
+from .viewing.charts import plot_stops as plot_stops
 from .viewing.look import look as look
 from .viewing.scanpath import plot_glimpse as plot_glimpse
 from .viewing.scanpath import plot_looks as plot_looks

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from foveate.training.diagnostics import Gaze
 from foveate.training.evaluate import Evaluation, wilson
+from foveate.training.stopping import StopPoint
 from foveate.viewing.charts import (
     COLORS,
     MAX_CLASSES,
@@ -18,6 +19,8 @@ from foveate.viewing.charts import (
     plot_error_by_glimpse,
     plot_errors,
     plot_spread,
+    plot_stopping,
+    plot_stops,
 )
 from foveate.viewing.style import ACCENT, FAINT, WRONG, figure_of
 
@@ -83,6 +86,19 @@ def cells(axes: Axes) -> np.ndarray:
     figure_of(axes).pixels()
     (mesh,) = axes.collections
     return np.asarray(mesh.get_facecolor()).reshape(int(len(mesh.get_facecolor()) ** 0.5), -1, 4)
+
+
+def test_a_curve_of_stopping_is_drawn_point_by_point() -> None:
+    points = [StopPoint(0.5, 0.04, 2.0), StopPoint(1.0, 0.02, 7.0)]
+    ax = plot_stopping({"test": points, "validation": points[:1]})
+    assert [line.get_label() for line in ax.lines] == ["test", "validation"]
+    assert ax.lines[0].get_xdata().tolist() == [2, 7]
+    assert ax.lines[0].get_ydata().tolist() == [0.04, 0.02]
+    assert plot_stopping({"test": [StopPoint(0.5, 0.5, 1.0), *points]}).get_yscale() == "log"
+
+
+def test_stops_are_bars_of_shares() -> None:
+    assert [bar.get_height() for bar in plot_stops([1, 3]).patches] == [0.25, 0.75]
 
 
 def test_the_confusion_matrix_has_labels_down_and_answers_across() -> None:

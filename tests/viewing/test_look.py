@@ -92,6 +92,21 @@ def test_the_answer_is_what_it_thinks_at_the_end() -> None:
     assert seen.probability == pytest.approx(0.6)
 
 
+def test_it_says_when_it_was_sure_and_what_it_would_have_answered_before() -> None:
+    model, image = tiny_model(init_range=0.8, num_glimpses=4), 0.5 * torch.rand(1, 20, 30)
+    whole = look(model, image)
+    sure = float(whole.probabilities[1].max())
+    later = min(1.0, float(whole.probabilities.max()) + 1e-3)
+    seen = look(model, image, stop=sure)
+    count = next(i for i, (_, value) in enumerate(whole.answers, 1) if value >= sure)
+    assert seen.sure
+    assert seen.stopping == f"sure after {count} of 4 glimpses"
+    assert [name for name, _ in seen.answers] == [name for name, _ in whole.answers[:count]]
+    assert look(model, image, stop=later).stopping == "not sure after 4 glimpses"
+    assert not look(model, image, stop=1.0).sure
+    assert (whole.stopping, whole.sure) == ("", False)
+
+
 def test_correct_and_wrong() -> None:
     model = tiny_model()
     answer = look(model, IMAGE).answer

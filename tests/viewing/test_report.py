@@ -14,7 +14,8 @@ from PIL import Image
 from foveate.config import Config
 from foveate.data.records import InMemory
 from foveate.settings import to_dict
-from foveate.training.evaluate import Evaluation, evaluate, wilson
+from foveate.training.evaluate import Evaluation, evaluate, multiply_adds, wilson
+from foveate.training.stopping import THRESHOLDS, choose_stop, stopping_curve
 from foveate.viewing import report as report_page
 from foveate.viewing.findings import ReportData, _fixations, class_table, collect
 from foveate.viewing.look import look
@@ -23,7 +24,7 @@ from foveate.viewing.style import AggFigure
 from viewing.tiny import tiny_model
 
 CLASSES = ("cat", "<b>dog</b> & co", "owl")  # a class may be called anything
-FIGURES = ["confusion", "density", "errors", "glimpses", "mistakes", "scanpaths", "spread"]
+FIGURES = ["confusion", "density", "errors", "glimpses", "mistakes", "scanpaths", "spread", "stopping", "stops"]
 
 
 class Reader(HTMLParser):
@@ -90,9 +91,14 @@ def model():
 def report(model, images: InMemory, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ReportData]:
     folder = tmp_path_factory.mktemp("run") / "report"
     command = "foveate evaluate 'a & b' --report"
-    return folder, make_report(
-        model, images, folder, title="a & b", config=Config(model=model.config), command=command, num_rollouts=4
-    )
+    config = Config(model=model.config)
+    ways = {"validation": halved(images), "num_rollouts": 4}
+    return folder, make_report(model, images, folder, title="a & b", config=config, command=command, **ways)
+
+
+def halved(images: InMemory) -> InMemory:
+    """Other images to choose a threshold on."""
+    return InMemory(images.image[::2] // 2, images.label[::2])
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +202,7 @@ def test_of_many_classes_the_worst_are_listed(report: tuple[Path, ReportData]) -
     row = data.facts["classes"][0]
     many = [{**row, "name": str(i), "error_rate": (7 * i % 41) / 41} for i in range(MAX_CLASSES + 11)]
     unders = [torch.zeros(20, 30)] * len(data.fixations)
-    charts = {name: AggFigure() for name in ("errors", "glimpses", "confusion", "spread")}
+    charts = {name: AggFigure() for name in ("errors", "glimpses", "confusion", "spread", "stopping", "stops")}
     listed = Reader()
     listed.feed(report_page._page(replace(data, facts={**data.facts, "classes": many}), charts, unders))
     worst = sorted(many, key=lambda each: -each["error_rate"])[:MAX_CLASSES]
@@ -251,6 +257,29 @@ def test_the_mistakes_are_the_surest(model, images: InMemory, facts: dict[str, A
         assert said["probability_of_label"] == pytest.approx(float(chances[i, images.label[i]]), rel=1e-5)
 
 
+def test_images_stop_where_the_validation_images_say(model, images: InMemory, facts: dict[str, Any]) -> None:
+    found = facts["stopping"]
+    chosen = choose_stop(stopping_curve(model, halved(images), policy="mean"))
+    assert found["stop"] == chosen.stop < 1
+    again = evaluate(model, images, policy="mean", stop=chosen.stop)
+    assert (found["error_rate"], found["mean_glimpses"]) == pytest.approx((again.error_rate, again.mean_glimpses))
+    assert found["num_stops_by_glimpse"] == list(again.num_stops_by_glimpse)
+    assert found["multiply_adds"] == round(multiply_adds(model) * found["mean_glimpses"])
+    assert (len(found["curve"]), len(found["validation_curve"])) == (len(THRESHOLDS), len(THRESHOLDS))
+
+
+def test_the_easiest_images_stop_first_and_the_hardest_last(
+    model, images: InMemory, facts: dict[str, Any], report: tuple[Path, ReportData]
+) -> None:
+    answers = evaluate(model, images, policy="mean", stop=facts["stopping"]["stop"]).answers
+    order = sorted(range(60), key=lambda i: (int(answers.num_glimpses[i]), -float(answers.probability[i])))
+    assert facts["stopping"]["easiest"] == order[:6]
+    assert facts["stopping"]["hardest"] == order[::-1][:6]
+    for kind in ("easiest", "hardest"):
+        shown = [len(look.locations) for look in getattr(report[1], kind)]
+        assert shown == [int(answers.num_glimpses[i]) for i in facts["stopping"][kind]]
+
+
 def test_every_glimpse_is_counted_once(images: InMemory, facts: dict[str, Any]) -> None:
     counts = torch.tensor(facts["fixations"]["counts"])
     assert facts["fixations"]["groups"] == ["all", *CLASSES]
@@ -299,7 +328,8 @@ def test_a_model_that_is_never_wrong_and_a_class_without_images(tmp_path: Path) 
 def test_it_is_the_same_every_time(model, images: InMemory, report: tuple[Path, ReportData], tmp_path: Path) -> None:
     command = "foveate evaluate 'a & b' --report"
     config = Config(model=model.config)
-    make_report(model, images, tmp_path, title="a & b", config=config, command=command, num_rollouts=4)
+    ways = {"validation": halved(images), "num_rollouts": 4}
+    make_report(model, images, tmp_path, title="a & b", config=config, command=command, **ways)
     for name in ("report.html", "report.json", "density.png"):
         assert (tmp_path / name).read_bytes() == (report[0] / name).read_bytes()
 

@@ -63,6 +63,15 @@ def test_a_drawing_is_looked_at_as_look_does(url: str, served: list[ServedModel]
     same(told, look(served[0].model, image, num_glimpses=9, start=(-0.5, 0.25)))
 
 
+def test_it_stops_when_it_is_sure(url: str, served: list[ServedModel]):
+    image, _ = write(strokes("5"), INK_STYLES["digits"])
+    _, told = ask(url, "look/drawing", draw("5"), model="digits", stop=0.5)
+    seen = look(served[0].model, image, stop=0.5)
+    same(told, seen)
+    assert (told["stop"], told["sure"], told["max_glimpses"]) == (0.5, seen.sure, 6)
+    assert len(told["boxes"]) < 6
+
+
 def test_sampling_follows_its_seed(url: str, served: list[ServedModel]):
     image, _ = write(strokes("5"), INK_STYLES["digits"])
     wishes = {"model": "digits", "policy": "sampled"}

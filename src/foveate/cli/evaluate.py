@@ -91,7 +91,10 @@ def evaluate(
     if report:
         folder = out or opened.desk / "report"
         check_writable(folder)
-        _write_report(opened, opened.images(split, source), split, folder, title=str(run), json=json, **ways)
+        validation = opened.images("validation", source) if split == "test" else None
+        _write_report(
+            opened, opened.images(split, source), validation, split, folder, title=str(run), json=json, **ways
+        )
         return
     from foveate.training.evaluate import evaluate as measure
 
@@ -141,6 +144,7 @@ def _print_stops(result: "Evaluation", model: "Attention") -> None:
 def _write_report(
     opened: "LoadedRun",
     images: "Images",
+    validation: "Images | None",
     split: str,
     folder: Path,
     *,
@@ -158,6 +162,7 @@ def _write_report(
         images,
         folder,
         title=title,
+        validation=validation,
         split=split,
         config=opened.config,
         command=shlex.join(["foveate", *sys.argv[1:]]),

@@ -200,7 +200,12 @@ def _answer(seen: "Look", name: str) -> str:
     pairs = zip(seen.probabilities[-1].tolist(), seen.classes, strict=True)
     best = sorted(pairs, reverse=True)[:NUM_CLASSES]
     words = ", ".join(f"{name} {probability:.1%}" for probability, name in best)
-    return f"{name}: {words}" + (f" (it is {seen.label})" if seen.label else "")
+    line = f"{name}: {words}" + (f" (it is {seen.label})" if seen.label else "")
+    if seen.stopping:
+        line += f"\n  {seen.stopping}"
+        for number, (answer, probability) in enumerate(seen.answers[:-1]):
+            line += f"{', ' if number else '; answers before: '}{answer} {probability:.1%}"
+    return line
 
 
 def _print_json(answers: Answers, files: list[dict[str, Path]]) -> None:

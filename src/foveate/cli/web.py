@@ -47,6 +47,7 @@ def web(
             f"The page needs the extra `web`: pip install 'foveate[web]'. Found no {error.name}."
         ) from None
     from foveate.cli.opened import open_run
+    from foveate.training.stopping import STOP, read_stop
     from foveate.web.models import ServedModel
     from foveate.web.serve import serve
 
@@ -58,7 +59,8 @@ def web(
         name = path.resolve().name
         if name in [each.name for each in served]:
             name = f"{name} of foveate"
-        served.append(ServedModel(name, opened.model, opened.config.data))
+        stop = read_stop(opened.model_folder).stop if (opened.model_folder / STOP).is_file() else ServedModel.stop
+        served.append(ServedModel(name, opened.model, opened.config.data, stop))
     serve(served, host, port, _print_address, allowed_host)
 
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from foveate.data.batches import batches
@@ -36,6 +36,10 @@ class Answers:
     """Location of each glimpse; NaN after an image has stopped."""
     num_glimpses: Int64[Tensor, " images"]
     """Glimpses that each image took."""
+    confidence: Float[Tensor, "time images"]
+    """Probability of the most probable class after each glimpse."""
+    wrong: Bool[Tensor, "time images"]
+    """Whether that class is wrong."""
 
 
 @dataclass(frozen=True)
@@ -266,11 +270,16 @@ def _choice(model: Any, policy: str, num_glimpses: int | None) -> dict[str, Any]
 
 def _answers(predictions: Predictions) -> Answers:
     """Answers of a batch."""
-    last = predictions.probabilities[-1]
-    probability, prediction = last.max(1)
-    of_label = last.gather(1, predictions.label.view(-1, 1)).flatten()
+    confidence, predicted = predictions.probabilities.max(-1)
     return Answers(
-        predictions.label, prediction, probability, of_label, predictions.locations, predictions.num_glimpses
+        label=predictions.label,
+        prediction=predicted[-1],
+        probability=confidence[-1],
+        probability_of_label=predictions.probabilities[-1].gather(1, predictions.label.view(-1, 1)).flatten(),
+        locations=predictions.locations,
+        num_glimpses=predictions.num_glimpses,
+        confidence=confidence,
+        wrong=predicted != predictions.label,
     )
 
 
@@ -283,6 +292,8 @@ def _concat(parts: list[Answers]) -> Answers:
         probability_of_label=torch.cat([part.probability_of_label for part in parts]).cpu(),
         locations=torch.cat([part.locations for part in parts], 2).cpu(),
         num_glimpses=torch.cat([part.num_glimpses for part in parts]).cpu(),
+        confidence=torch.cat([part.confidence for part in parts], 1).cpu(),
+        wrong=torch.cat([part.wrong for part in parts], 1).cpu(),
     )
 
 

@@ -3,15 +3,16 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from foveate.data.records import Images
 from foveate.recurrent.stopping import is_sure
 from foveate.storage.files import atomic_write
-from foveate.training.evaluate import named_policy, predict
+from foveate.training.evaluate import Answers, evaluate
 
 STOP = "stop.json"  # beside a model's config.json
 THRESHOLDS = (*(step / 100 for step in range(1, 100)), 0.995, 0.999, 1.0)
@@ -47,12 +48,13 @@ def stopping_curve(
         >>> points[0].mean_glimpses < points[-1].mean_glimpses
         True
     """
-    sure, wrong = [], []
-    for found in predict(model, images, named_policy(model, policy), num_rollouts, num_glimpses, seed):
-        sure.append(found.probabilities.amax(-1))
-        wrong.append(found.probabilities.argmax(-1) != found.label)
-    confidence, errors = torch.cat(sure, 1), torch.cat(wrong, 1)
-    return [stop_point(confidence, errors, stop) for stop in THRESHOLDS]
+    ways = {"num_rollouts": num_rollouts, "num_glimpses": num_glimpses, "seed": seed}
+    return curve_of(cast(Answers, evaluate(model, images, policy=policy, **ways).answers))
+
+
+def curve_of(answers: Answers) -> list[StopPoint]:
+    """Error and mean glimpses at each of `THRESHOLDS`, from answers that took all glimpses."""
+    return [stop_point(answers.confidence, answers.wrong, stop) for stop in THRESHOLDS]
 
 
 def stop_point(confidence: Float[Tensor, "time images"], wrong: Bool[Tensor, "time images"], stop: float) -> StopPoint:
@@ -62,11 +64,20 @@ def stop_point(confidence: Float[Tensor, "time images"], wrong: Bool[Tensor, "ti
     >>> stop_point(confidence, torch.tensor([[True, False], [False, True]]), 0.7)
     StopPoint(stop=0.7, error_rate=0.0, mean_glimpses=1.5)
     """
-    sure = is_sure(confidence, stop)
-    sure[-1] = True  # there is no further glimpse
-    last = sure.to(torch.uint8).argmax(0)  # the first of equal values
+    last = last_glimpse(confidence, stop)
     errors = wrong.gather(0, last.unsqueeze(0))
     return StopPoint(stop, float(errors.double().mean()), float(last.double().mean()) + 1)
+
+
+def last_glimpse(confidence: Float[Tensor, "time images"], stop: float) -> Int64[Tensor, " images"]:
+    """Index of the glimpse after which each image stops: the first that is sure, or the last.
+
+    >>> last_glimpse(torch.tensor([[0.5, 0.9], [0.6, 0.6]]), 0.7)
+    tensor([1, 0])
+    """
+    sure = is_sure(confidence, stop)
+    sure[-1] = True  # there is no further glimpse
+    return sure.to(torch.uint8).argmax(0)  # the first of equal values
 
 
 def choose_stop(points: list[StopPoint], within: float = 0.001) -> StopPoint:

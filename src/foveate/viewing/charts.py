@@ -1,6 +1,8 @@
-"""Charts with matplotlib: errors, errors by glimpse, confusion matrix, spread of the gaze, fixation densities."""
+"""Charts with matplotlib: errors, error by glimpse, stopping, confusion matrix, spread of the gaze, densities."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -12,6 +14,7 @@ from torch import Tensor
 
 from foveate.training.diagnostics import Gaze
 from foveate.training.evaluate import Evaluation, wilson
+from foveate.training.stopping import StopPoint
 from foveate.viewing.style import ACCENT, FAINT, INK, OTHER, PAPER, QUIET, RIGHT, WRONG, AggFigure, panel, sheet, styled
 
 WIDTH = 3.75  # inches of every chart: 360 pixels of a page, the width of a phone
@@ -96,6 +99,62 @@ def plot_error_by_glimpse(modes: Sequence[Evaluation], ax: Axes | None = None) -
     ax.grid(axis="y", which="both")
     ax.tick_params(which="both", length=0)
     ax.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, reverse=True, borderaxespad=0.2)
+    return ax
+
+
+@styled
+def plot_stopping(curves: Mapping[str, Sequence[StopPoint]], ax: Axes | None = None) -> Axes:
+    """Draw error against mean glimpses for images that stop when sure, a curve for each name.
+
+    Example:
+        >>> import foveate
+        >>> from foveate.data import load
+        >>> from foveate.training.stopping import stopping_curve
+        >>> points = stopping_curve(foveate.from_pretrained("digits"), load("digits").test)
+        >>> plot_stopping({"test": points}).get_xlabel()
+        'glimpses on average'
+    """
+    ax = ax or new_axes(2.7)
+    tables = {name: np.array(list(map(astuple, points))).T for name, points in curves.items()}
+    errors = np.concatenate([error for _, error, _ in tables.values()])
+    least = min(errors[errors > 0], default=1.0)
+    is_log = max(errors) / least > LOG_RATIO
+    floor = 0.5 * least * is_log  # no error lies at half the least one on a logarithmic axis
+    for i, (name, (_, error, glimpses)) in enumerate(tables.items()):
+        color = COLORS[i] if len(curves) <= len(COLORS) else f"C{i}"
+        ax.plot(glimpses, error.clip(floor), "o-", color=color, markersize=2.5, linewidth=1.5, label=name)
+    if is_log:
+        ax.set_yscale("log", subs=(2, 5))
+        ax.yaxis.set_minor_formatter(_percents() if max(errors) / least < 500 else NullFormatter())
+    else:
+        ax.set_ylim(0, min(1.0, 1.15 * max(errors)) or 1.0)
+    ax.yaxis.set_major_formatter(_percents())
+    ax.set(xlabel="glimpses on average", ylabel="error")
+    ax.grid(axis="y", which="both")
+    ax.tick_params(which="both", length=0)
+    ax.legend(loc="upper right", frameon=False)
+    return ax
+
+
+@styled
+def plot_stops(num_stops_by_glimpse: Sequence[int], ax: Axes | None = None) -> Axes:
+    """Draw the share of the images that stop after each glimpse.
+
+    Example:
+        >>> plot_stops([2, 5, 3]).get_ylabel()
+        'images'
+    """
+    ax = ax or new_axes(2.3)
+    shares = np.array(num_stops_by_glimpse) / max(1, sum(num_stops_by_glimpse))
+    bars = ax.bar(range(1, len(shares) + 1), shares, 0.64, color=ACCENT)
+    if len(shares) <= 12:
+        ax.bar_label(bars, fmt=partial(percent, digits=0), padding=2, fontsize=8.5)
+    ax.yaxis.set_major_formatter(_percents())
+    ax.xaxis.set_major_locator(MaxNLocator(12, integer=True))
+    ax.set(xlabel="glimpses", ylabel="images")
+    ax.grid(axis="y")
+    ax.tick_params(length=0)
+    ax.margins(y=0.1)
     return ax
 
 

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, cast
 
@@ -15,7 +16,8 @@ from foveate.data.records import Images
 from foveate.policy.fixed import FIXED_POLICIES
 from foveate.settings import to_dict
 from foveate.training.build import Attention
-from foveate.training.evaluate import Answers, Evaluation, evaluate, wilson
+from foveate.training.evaluate import Answers, Evaluation, evaluate, multiply_adds, wilson
+from foveate.training.stopping import StopPoint, choose_stop, curve_of, last_glimpse, stop_point, stopping_curve
 from foveate.viewing.density import count_fixations, grid_size
 from foveate.viewing.look import look
 from foveate.viewing.record import Look
@@ -23,6 +25,8 @@ from foveate.viewing.record import Look
 NUM_ROLLOUTS = 10  # averaged by default
 MAX_CLASSES = 10  # with a scanpath and a density of their own
 MAX_MISTAKES = 12
+STOP = 0.9  # without validation images to choose it
+NUM_EXAMPLES = 6  # of the easiest and of the hardest images
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,10 @@ class ReportData:
     """Scanpaths over the wrongly answered images of the highest probability."""
     fixations: Int64[Tensor, "groups time rows columns"]
     """Fixation counts: of all images, then of each shown class."""
+    easiest: tuple[Look, ...]
+    """Images that were sure after the fewest glimpses, the surest first."""
+    hardest: tuple[Look, ...]
+    """Images that took the most glimpses, the least sure first."""
     facts: dict[str, Any]
     """Every number, ready for JSON."""
 
@@ -47,6 +55,7 @@ def collect(
     model: Attention,
     images: Images,
     *,
+    validation: Images | None = None,
     num_rollouts: int = NUM_ROLLOUTS,
     num_glimpses: int | None = None,
     progress: Callable[[str], None] = lambda what: None,
@@ -56,6 +65,7 @@ def collect(
     Args:
         model: a trained model.
         images: the split to answer.
+        validation: images that choose the probability at which to stop; 0.9 without them.
         num_rollouts: passes that the last mode averages.
         num_glimpses: more or fewer than trained.
         progress: is told what comes next.
@@ -73,12 +83,17 @@ def collect(
     wrong = (answers.prediction != label).nonzero().flatten()
     worst = wrong[answers.probability[wrong].argsort(descending=True, stable=True)][:MAX_MISTAKES].tolist()
 
-    def look_at(index: int) -> Look:
+    def look_at(index: int, stop: float | None = None) -> Look:
         pixels = images.read(torch.tensor([index], device=images.label.device))[0]
-        return look(model, pixels, label=names[int(label[index])], num_glimpses=num_glimpses, policy="mean")
+        return look(model, pixels, label=names[int(label[index])], num_glimpses=num_glimpses, stop=stop, policy="mean")
 
     fixations = _fixations(answers.locations[:, 0].float(), label, images.shape[1:])
     sample = tuple(map(look_at, firsts))
+    curve = None
+    if validation is not None:
+        progress(f"mean policy, 1 pass over {len(validation):,} validation images")
+        curve = stopping_curve(model, validation, policy="mean", num_glimpses=num_glimpses)
+    stopping = _stopping(answers, curve, multiply_adds(model))
     facts = {
         "n": len(images),
         "modes": [_mode(mode) for mode in modes[:3]],
@@ -86,11 +101,36 @@ def collect(
         "classes": class_table(modes[0], names),
         "confusion": modes[0].confusion.tolist(),
         "gaze": _gaze(modes[0]),
+        "stopping": stopping,
         "fixations": {"groups": ["all", *(names[int(label[i])] for i in firsts)], "counts": fixations.tolist()},
         "sample": [{"index": i, **seen.to_dict()} for i, seen in zip(firsts, sample, strict=True)],
         "mistakes": [_mistake(i, answers, names) for i in worst],
     }
-    return ReportData(tuple(modes[:3]), tuple(modes[3:]), sample, tuple(map(look_at, worst)), fixations, facts)
+    stop_at = partial(look_at, stop=stopping["stop"])
+    easiest = tuple(map(stop_at, stopping["easiest"]))
+    hardest = tuple(map(stop_at, stopping["hardest"]))
+    mistakes = tuple(map(look_at, worst))
+    return ReportData(tuple(modes[:3]), tuple(modes[3:]), sample, mistakes, fixations, easiest, hardest, facts)
+
+
+def _stopping(answers: Answers, validation: list[StopPoint] | None, multiply_adds: int) -> dict[str, Any]:
+    """What stopping when sure gives, with the threshold that the validation images choose, as JSON."""
+    stop = choose_stop(validation).stop if validation else STOP
+    point = stop_point(answers.confidence, answers.wrong, stop)
+    last = last_glimpse(answers.confidence, stop)
+    final = answers.confidence.gather(0, last.unsqueeze(0))[0]
+    order = (last - final.double()).argsort(stable=True)  # by glimpses, then by the surest
+    steps = len(answers.confidence)
+    return {
+        **asdict(point),
+        "num_stops_by_glimpse": torch.bincount(last, minlength=steps).tolist(),
+        "multiply_adds": round(multiply_adds * point.mean_glimpses),
+        "multiply_adds_of_all": multiply_adds * steps,
+        "curve": list(map(asdict, curve_of(answers))),
+        "validation_curve": list(map(asdict, validation or ())),
+        "easiest": order[:NUM_EXAMPLES].tolist(),
+        "hardest": order.flip(0)[:NUM_EXAMPLES].tolist(),
+    }
 
 
 def surroundings(config: Config, command: str) -> dict[str, Any]:

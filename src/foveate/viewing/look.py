@@ -121,6 +121,8 @@ def look_at_prepared(
         original=prepared.original,
         zoom=prepared.zoom,
         inverted=prepared.inverted,
+        stop=stop,
+        max_glimpses=num_glimpses or model.num_glimpses,
         warning=prepared.warning,
     )
 

@@ -33,6 +33,10 @@ class Look:
     """Pixels of `image` per pixel of the original, along x and y."""
     inverted: bool = False
     """Whether dark and bright of the original were exchanged, as for dark ink on white paper."""
+    stop: float | None = None
+    """Probability at which it was to take no more glimpses; None if it took all."""
+    max_glimpses: int = 0
+    """Glimpses that it would have taken without `stop`."""
     warning: str = ""
     """Why the image is unlike those that the model learned, as a sentence; empty where nothing was noticed."""
 
@@ -47,6 +51,26 @@ class Look:
         return float(self.probabilities[-1].max())
 
     @property
+    def answers(self) -> list[tuple[str, float]]:
+        """The most probable class after each glimpse, and its probability."""
+        best = self.probabilities.max(1)
+        return [(self.classes[c], p) for c, p in zip(best.indices.tolist(), best.values.tolist(), strict=True)]
+
+    @property
+    def sure(self) -> bool:
+        """Whether the probability of the answer reached `stop`."""
+        return self.stop is not None and self.stop < 1 and self.probability >= self.stop
+
+    @property
+    def stopping(self) -> str:
+        """When it was sure, in words; empty without `stop`."""
+        if self.stop is None:
+            return ""
+        count = len(self.locations)
+        most = f"{self.max_glimpses} glimpse{'' if self.max_glimpses == 1 else 's'}"
+        return f"sure after {count} of {most}" if self.sure else f"not sure after {most}"
+
+    @property
     def correct(self) -> bool | None:
         """Whether the answer is the label; None if there is no label."""
         return None if self.label is None else self.answer == self.label
@@ -57,6 +81,10 @@ class Look:
             "name": self.name,
             "answer": self.answer,
             "probability": self.probability,
+            "answers": [list(answer) for answer in self.answers],
+            "stop": self.stop,
+            "sure": self.sure,
+            "max_glimpses": self.max_glimpses,
             "label": self.label,
             "correct": self.correct,
             "classes": list(self.classes),

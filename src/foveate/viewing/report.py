@@ -18,6 +18,7 @@ from foveate.storage.files import aside, atomic_write
 from foveate.training.build import Attention
 from foveate.training.diagnostics import diagnose
 from foveate.training.evaluate import Evaluation
+from foveate.training.stopping import StopPoint
 from foveate.viewing.charts import (
     mode_name,
     percent,
@@ -27,6 +28,8 @@ from foveate.viewing.charts import (
     plot_error_by_glimpse,
     plot_errors,
     plot_spread,
+    plot_stopping,
+    plot_stops,
 )
 from foveate.viewing.density import mean_images, mean_of_all
 from foveate.viewing.findings import NUM_ROLLOUTS, ReportData, collect, surroundings
@@ -48,6 +51,7 @@ def make_report(
     *,
     title: str,
     config: Config,
+    validation: Images | None = None,
     split: str = "test",
     command: str = "",
     num_rollouts: int = NUM_ROLLOUTS,
@@ -62,6 +66,7 @@ def make_report(
         folder: is made if need be.
         title: what the page is called.
         config: the settings of the run, for the page.
+        validation: images that choose the probability at which to stop when sure.
         split: name of the images.
         command: what was typed, for the page.
         num_rollouts: passes that the last mode averages.
@@ -69,7 +74,8 @@ def make_report(
         progress: is told what comes next.
     """
     folder = Path(folder)
-    findings = collect(model, images, num_rollouts=num_rollouts, num_glimpses=num_glimpses, progress=progress)
+    ways = {"validation": validation, "num_rollouts": num_rollouts, "num_glimpses": num_glimpses}
+    findings = collect(model, images, **ways, progress=progress)
     gaze = findings.modes[0].gaze
     if gaze is None:
         raise ValueError("The model should look at locations (x, y). Found one that looks elsewhere.")
@@ -83,6 +89,8 @@ def make_report(
         "glimpses": figure_of(plot_error_by_glimpse(findings.modes)),
         "confusion": figure_of(plot_confusion(findings.facts["confusion"], classes)),
         "spread": figure_of(plot_spread(gaze)),
+        "stopping": figure_of(plot_stopping(_curves(findings.facts))),
+        "stops": figure_of(plot_stops(findings.facts["stopping"]["num_stops_by_glimpse"])),
     }
     unders = _means(findings, images)
     _save(folder, "report.html", _page(findings, charts, unders))
@@ -95,6 +103,16 @@ def make_report(
         with aside(folder / f"{name}.png") as path:
             figure.savefig(path)
     return findings
+
+
+def _curves(facts: dict[str, Any]) -> dict[str, list[StopPoint]]:
+    """Curves of stopping when sure by name."""
+    stopping = facts["stopping"]
+    curves = {}
+    for name, points in (("validation", stopping["validation_curve"]), (facts["split"], stopping["curve"])):
+        if points:
+            curves[name] = [StopPoint(**point) for point in points]
+    return curves
 
 
 def _save(folder: Path, name: str, text: str) -> None:
@@ -138,6 +156,7 @@ def _page(findings: ReportData, charts: dict[str, AggFigure], unders: Sequence[F
         densities=densities,
         sample=[_look(look) for look in findings.sample],
         mistakes=[(_path(look), said) for look, said in zip(findings.mistakes, facts["mistakes"], strict=True)],
+        examples={"easiest": _with_paths(findings.easiest), "hardest": _with_paths(findings.hardest)},
         settings=settings,
         light=LIGHT,
         dark=DARK,
@@ -168,6 +187,11 @@ def _path(look: Look) -> Markup:
     places = ", ".join(f"({x:.0f}, {y:.0f})" for x, y in look.centers())
     alt = f"Scanpath over an image{f' of {look.label}' if look.label else ''}: pixels {places}."
     return Markup(figure_of(plot_scanpath(look, room=PATH_ROOM)).svg(alt))
+
+
+def _with_paths(looks: Sequence[Look]) -> list[tuple[Markup, Look]]:
+    """Looks with their paths."""
+    return [(_path(look), look) for look in looks]
 
 
 def _format(look: Look) -> str:
@@ -202,6 +226,12 @@ def _describe(name: str, findings: ReportData) -> str:
     if name == "spread":
         spread = ", ".join(f"{pixels:.1f}" for pixels in findings.facts["gaze"]["spread"])
         return f"Pixels between where images are looked at, by glimpse: {spread}."
+    if name == "stopping":
+        point = findings.facts["stopping"]
+        chosen = f"{percent(point['error_rate'])} after {point['mean_glimpses']:.2f}, at {point['stop']:g}"
+        return f"Error against mean glimpses, stopping when sure: {chosen}."
+    if name == "stops":
+        return f"Images that stop after each glimpse: {findings.facts['stopping']['num_stops_by_glimpse']}."
     return "Confusion matrix: images by label and answer."
 
 

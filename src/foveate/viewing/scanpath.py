@@ -350,6 +350,8 @@ def _draw_row(canvas: Axes, row: _Row, top: float) -> None:
         left = MARGIN + row.left + step % PER_ROW * (row.room + COLUMN_GAP)
         y = top + step // PER_ROW * (row.band + BAND_GAP)
         draw_number(canvas, step + 1, left, y)
+        if look.sure and step == len(look.boxes) - 1:
+            canvas.text(left + 34, y + 12, "sure", **LEGEND_TEXT)
         y += HEADING
         ax = view_panel(figure, row.view, left, y)
         plot_glimpse(look, step, ax)
@@ -478,6 +480,10 @@ def _remarks(look: Look) -> list[tuple[str, str]]:
     remarks = []
     if look.correct is not None:
         remarks.append(("right", RIGHT) if look.correct else (f"wrong: it is {look.label}", WRONG))
+    if look.stopping:
+        remarks.append((look.stopping, QUIET))
+    if look.stop is not None and len(look.answers) > 1:
+        remarks.append((f"before: {', '.join(answer for answer, _ in look.answers[:-1])}", QUIET))
     if look.name:
         remarks.append((look.name, QUIET))
     if look.zoom != (1, 1):

@@ -30,6 +30,8 @@ class LookRequest(BaseModel):
 
     model: str
     num_glimpses: Annotated[int, Field(ge=1, le=MAX_GLIMPSES)] | None = None
+    stop: Annotated[float, Field(ge=0, le=1)] | None = None
+    """Probability at which it takes no more glimpses."""
     start_x: Coordinate | None = None
     start_y: Coordinate | None = None
     policy: Literal["mean", "sampled"] = "mean"
@@ -73,8 +75,8 @@ def _answer(
     start = None
     if request.start_x is not None and request.start_y is not None:
         start = (request.start_x, request.start_y)
-    options = {"num_glimpses": request.num_glimpses, "start": start, "policy": request.policy, "seed": request.seed}
-    seen = look_at_prepared(served.model, scene, **options)
+    options = {"num_glimpses": request.num_glimpses, "stop": request.stop, "policy": request.policy}
+    seen = look_at_prepared(served.model, scene, **options, start=start, seed=request.seed)
     return look_to_json(seen, position)
 
 
@@ -84,7 +86,7 @@ def look_to_json(seen: Look, position: PadPosition | None) -> dict[str, Any]:
     probabilities = []
     for chances in facts["probabilities"]:
         probabilities.append([round(chance, 5) for chance in chances])
-    names = ("answer", "probability", "classes", "locations", "boxes", "size")
+    names = ("answer", "probability", "classes", "locations", "boxes", "size", "stop", "sure", "max_glimpses")
     return {
         **{name: facts[name] for name in names},
         "probabilities": probabilities,

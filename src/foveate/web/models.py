@@ -29,6 +29,8 @@ class ServedModel:
     name: str
     model: Attention
     data: Data
+    stop: float = 0.9
+    """Probability at which it stops when sure, on request."""
 
     @property
     def style(self) -> InkStyle | None:
@@ -60,6 +62,7 @@ class ServedModel:
             "classes": list(config.classes),
             "size": list(config.image[1:]),
             "num_glimpses": config.num_glimpses,
+            "stop": self.stop,
             "glimpse_size": list(config.glimpse_size),
             "windows": [list(window) for window in sensor.windows],
             "canvases": list(self.canvases),

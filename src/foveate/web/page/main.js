@@ -18,7 +18,7 @@ const state = {
   model: null,
   limits: null,
   upload: null, // an uploaded picture: {file, small, invert, warning}; null while drawing
-  options: { policy: "mean", seed: 0, scene: 0, canvas: "centered", start: null, number: null },
+  options: { policy: "mean", seed: 0, scene: 0, canvas: "centered", start: null, number: null, stop: false },
   look: null,
   arrived: 1,
   watching: false,
@@ -127,6 +127,7 @@ function query() {
   const { policy, seed, scene, canvas, start, number } = state.options;
   const words = { model: state.model.name, policy, seed, scene, canvas };
   if (number) words.num_glimpses = number;
+  if (state.options.stop) words.stop = state.model.stop;
   if (start) Object.assign(words, { start_x: start[0].toFixed(4), start_y: start[1].toFixed(4) });
   if (state.upload) words.ink = state.upload.small ? "light" : { null: "auto", true: "dark", false: "light" }[state.upload.invert];
   return new URLSearchParams(words);
@@ -252,6 +253,7 @@ function choose(model) {
   $(model.policy).checked = true;
   $("number").max = Math.max(20, model.num_glimpses);
   $("number").value = model.num_glimpses;
+  $("stop-out").textContent = `at ${Math.round(100 * model.stop)} %`;
   $("canvases").hidden = model.canvases.length < 2;
   const kinds = ["centered", "translated", "cluttered"].filter((kind) => model.canvases.includes(kind));
   $("canvases").querySelector(".choice").replaceChildren(...kinds.flatMap((kind) => canvasChoice(kind, model.canvases[0])));
@@ -292,6 +294,7 @@ function addListeners() {
     if (state.upload) setUpload({ file: state.upload.file, invert: null });
     requestLook("from the start");
   };
+  $("stop").onchange = ({ target }) => setOptions({ stop: target.checked }, "from the start");
   $("number").oninput = ({ target }) => setOptions({ number: Number(target.value) });
   for (const policy of ["mean", "sampled"]) $(policy).onchange = () => setOptions({ policy, seed: random() }, "from the start");
   $("again").onclick = () => setOptions({ seed: random() }, "from the start");

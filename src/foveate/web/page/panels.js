@@ -93,7 +93,8 @@ export class Levels {
     const done = (thought === 1 ? to : from) === look.probabilities.length - 1;
     this.answer.textContent = look.classes[top];
     this.answer.classList.toggle("long", look.classes[top].length > 4);
-    this.sureness.textContent = `${percent(now[top])} ${done ? "sure, its answer" : "sure so far"}`;
+    const reached = look.sure ? `its answer after ${look.boxes.length} of ${look.max_glimpses} glimpses` : "its answer";
+    this.sureness.textContent = `${percent(now[top])} ${done ? `sure, ${reached}` : "sure so far"}`;
     this.verdict.className = done ? "done" : "";
   }
 
