@@ -8,7 +8,7 @@ from rich.console import Console
 from foveate.cli import app
 
 PAGE = Path(__file__).parents[1] / "docs" / "commands.md"
-NAMES = ("train", "sweep", "watch", "evaluate", "look", "recipes", "web")
+NAMES = ("train", "sweep", "watch", "evaluate", "look", "export", "recipes", "web")
 WIDTH = 100
 HEAD = """\
 # Commands

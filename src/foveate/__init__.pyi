@@ -21,6 +21,7 @@ from .reward.loss import HybridLoss as HybridLoss
 from .reward.loss import Losses as Losses
 from .training.build import build as build
 from .training.evaluate import evaluate as evaluate
+from .training.export import export as export
 from .training.fit import fit as fit
 from .training.load import load_run as load_run
 from .training.pretrained import from_pretrained as from_pretrained

@@ -1,4 +1,4 @@
-"""The `foveate` command: `train`, `sweep`, `watch`, `evaluate`, `look`, `recipes` and `web`.
+"""The `foveate` command: `train`, `sweep`, `watch`, `evaluate`, `look`, `export`, `recipes` and `web`.
 
 In: the words of a command line, and recipes.
 Out: one library call each, and its result as text. Heavy modules are imported inside the commands: help is fast.
@@ -14,6 +14,7 @@ from cyclopts import App, CycloptsError, Parameter, ValidationError
 
 from foveate import __version__
 from foveate.cli.evaluate import evaluate
+from foveate.cli.export import export
 from foveate.cli.help import ALL, TrainHelp
 from foveate.cli.look import look
 from foveate.cli.options import fill_in, square_sizes
@@ -56,6 +57,7 @@ app.command(sweep, usage="Usage: foveate sweep RECIPE [OPTIONS]")
 app.command(watch, usage="Usage: foveate watch RUN... [OPTIONS]")
 app.command(evaluate, usage="Usage: foveate evaluate RUN [OPTIONS]")
 app.command(look, usage="Usage: foveate look RUN [IMAGE...] [OPTIONS]")
+app.command(export, usage="Usage: foveate export RUN FILE [OPTIONS]")
 app.command(recipes, usage="Usage: foveate recipes [NAME]")
 app.command(web, usage="Usage: foveate web [RUN] [OPTIONS]")
 

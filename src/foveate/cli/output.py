@@ -26,17 +26,17 @@ def is_picture_name(out: Path) -> bool:
     return False
 
 
-def check_writable(out: Path) -> None:
-    """Refuse a file or folder that cannot be written, without making anything.
+def check_writable(out: Path, name: str = "--out") -> None:
+    """Refuse a file or folder that cannot be written, without making anything; `name` is its name to the user.
 
     Raises:
         ValueError: if `out`, or the nearest folder above it that exists, cannot be written.
     """
     place = out if out.exists() else next(path for path in out.absolute().parents if path.exists())
     if place != out and not place.is_dir():
-        raise ValueError(f"`--out` should be in a folder. Found `{place}`, which is a file.")
+        raise ValueError(f"`{name}` should be in a folder. Found `{place}`, which is a file.")
     if not os.access(place, os.W_OK | (os.X_OK if place.is_dir() else 0)):
-        raise ValueError(f"`--out` should be where one may write. Found `{place}`, which is read-only.")
+        raise ValueError(f"`{name}` should be where one may write. Found `{place}`, which is read-only.")
 
 
 def picture_paths(names: Sequence[str], folder: Path, inputs: Sequence[Path]) -> list[Path]:

@@ -75,7 +75,7 @@ def read_pixels(
     """Pixels at all pairs of rows and columns; 0 outside the image."""
     images, _, height, width = image.shape
     inside = ((rows >= 0) & (rows < height)).unsqueeze(-1) & ((columns >= 0) & (columns < width)).unsqueeze(-2)
-    which = torch.arange(rows.shape[0], device=rows.device).remainder(images)
+    which = torch.arange(images, device=rows.device).repeat(rows.shape[0] // images)
     pixels = image[
         which.view(-1, 1, 1),
         :,

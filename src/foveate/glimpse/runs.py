@@ -18,8 +18,8 @@ from foveate.glimpse.location import constant, padding, window_origin
 
 
 def has_byte_rows(image: Tensor) -> bool:
-    """Whether the image is of bytes with contiguous rows; other strides are free."""
-    return image.dtype == torch.uint8 and image.stride(-1) == 1
+    """Whether the image is of bytes with contiguous rows; other strides are free. An exported program keeps none."""
+    return image.dtype == torch.uint8 and image.stride(-1) == 1 and not torch.compiler.is_exporting()
 
 
 def read_runs(
