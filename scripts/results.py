@@ -234,7 +234,7 @@ def page() -> str:
     """docs/results.md."""
     found = {row: runs(row) for row in ROWS}
     rows = (line for row in ROWS if found[row] for line in section(row, found[row]))
-    return "\n".join([HEAD, *rows, *defaults(), *older(), *ablations(), *failure(), ""])
+    return "\n".join([HEAD, *rows, *defaults(), *older(), *ablations(), *every_answer(), *fixed_gaze(), *failure(), ""])
 
 
 DEFAULTS = """\
@@ -266,6 +266,62 @@ def defaults() -> Iterator[str]:
     facts = found[0]["machine"]
     machine = f"AMD EPYC, 2 virtual cores shared with other work, 1 thread, {facts['precision']}"
     yield wrapped(f"Machine: {machine}; foveate {facts['foveate']}, torch {facts['torch']}, Python {facts['python']}.")
+
+
+EVERY_ANSWER = """\
+Validation error after exactly so many glimpses, with a loss on the `last` answer or on `every` one
+(`--answers`), and otherwise the same commands. The final answer gains nothing beyond the spread of
+the seeds; early answers gain much. So `last` stays the default, and the recipes `*-anytime` answer
+at any time ([How many glimpses?](how-many-glimpses.md)).
+"""
+
+FIXED_GAZE = """\
+Models *trained* with a gaze, learned or fixed (`--gaze`), by the same commands with `--answers
+every`: validation error after all glimpses. The tables above only swap the policy under a model
+that was trained with another.
+"""
+
+
+def glimpse_runs() -> dict[tuple[str, str, str], list[Run]]:
+    """Short runs by recipe, answers and gaze."""
+    found: dict[tuple[str, str, str], list[Run]] = {}
+    for folder in sorted((ROOT / "results" / "glimpses").glob("*-seed-*")):
+        run = {path.stem: load(path) for path in folder.iterdir()}
+        recipe = "digits" if run["config"].data.source == "digits" else "mnist-quick"
+        key = (recipe, run["config"].loss.answers, run["config"].model.gaze)
+        found.setdefault(key, []).append(run)
+    return found
+
+
+def by_glimpse(found: Sequence[Run]) -> list[str]:
+    """Validation error after each glimpse."""
+    steps = zip(*(run["validation"]["num_errors_by_glimpse"] for run in found), strict=True)
+    n = found[0]["validation"]["n"]
+    return [spread([wrong / n for wrong in step]) for step in steps]
+
+
+def every_answer() -> Iterator[str]:
+    """Runs with a loss on every answer, and on the last."""
+    yield "\n## A loss after every glimpse\n"
+    yield EVERY_ANSWER
+    runs = {key: found for key, found in glimpse_runs().items() if key[2] == "learned"}
+    for recipe in dict.fromkeys(key[0] for key in runs):
+        columns = {key[1]: by_glimpse(found) for key, found in runs.items() if key[0] == recipe}
+        count = len(runs[recipe, "last", "learned"])
+        yield f"| glimpses of `{recipe}` (n = {count}) | last | every |\n|---|---|---|"
+        for number, pair in enumerate(zip(columns["last"], columns["every"], strict=True), 1):
+            yield f"| {number} | {' | '.join(pair)} |"
+        yield ""
+
+
+def fixed_gaze() -> Iterator[str]:
+    """Runs with a learned and with fixed gazes."""
+    yield "## What the learned gaze is worth\n"
+    yield FIXED_GAZE
+    yield "| recipe | gaze | validation error | n |\n|---|---|---|---|"
+    for (recipe, answers, gaze), found in glimpse_runs().items():
+        if answers == "every":
+            yield f"| `{recipe}` | {gaze} | {by_glimpse(found)[-1]} | {len(found)} |"
 
 
 FAILURE = """\

@@ -12,9 +12,10 @@ from foveate.training.state import MOMENTUM
 from foveate.training.transfer import transfer_weights
 
 NAMES = [
-    *("cluttered100", "cluttered100-paper", "cluttered60", "cluttered60-paper", "cluttered60-start"),
-    *("digits", "mnist", "mnist-paper", "mnist-quick", "torch7-mnist", "torch7-translated"),
-    *("translated", "translated-paper", "translated-paper-start", "translated-start"),
+    *("cluttered100", "cluttered100-anytime", "cluttered100-paper"),
+    *("cluttered60", "cluttered60-anytime", "cluttered60-paper", "cluttered60-start"),
+    *("digits", "mnist", "mnist-anytime", "mnist-paper", "mnist-quick", "torch7-mnist", "torch7-translated"),
+    *("translated", "translated-anytime", "translated-paper", "translated-paper-start", "translated-start"),
 ]
 
 
@@ -73,8 +74,17 @@ def test_a_recipe_leaves_to_the_data_what_is_the_datas(tmp_path):
 @pytest.mark.parametrize("name", [name for name in NAMES if recipes.read(name).training.pretrained])
 def test_the_model_that_a_recipe_starts_from_is_there_and_fits(name: str):
     recipe = recipes.read(name)
-    size, start = recipe.data.canvas_size, from_pretrained(recipe.training.pretrained)
+    size, start = recipe.data.canvas_size or 28, from_pretrained(recipe.training.pretrained)
     model = build(replace(recipe.model, image=(1, size, size), classes=start.config.classes))
     transfer_weights(model, start)
-    assert torch.equal(model.core.recurrent.weight, start.core.recurrent.weight)
-    assert torch.equal(model.classifier[-1].weight, start.classifier[-1].weight)
+    for part in ("core", "classifier"):
+        mine, theirs = (getattr(each, part).state_dict() for each in (model, start))
+        assert all(torch.equal(mine[name], theirs[name]) for name in theirs)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name.endswith("-anytime")])
+def test_a_recipe_for_any_time_differs_from_the_model_it_starts_from_in_its_loss_and_training_only(name: str):
+    recipe = recipes.read(name)
+    before = recipes.read(recipe.training.pretrained)
+    loss = replace(before.loss, answers="every")
+    assert (recipe.data, recipe.model, recipe.loss) == (before.data, before.model, loss)
