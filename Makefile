@@ -78,6 +78,7 @@ commands: .venv/installed-dev
 	$(BIN)/python scripts/commands.py
 
 docs: .venv/installed-docs
+	$(BIN)/python scripts/notebook_pages.py
 	$(BIN)/zensical build --clean --strict
 
 dist: .venv/installed-release

@@ -1,8 +1,8 @@
-"""Make the pictures of README.md and docs, and the notebook.
+"""Make the pictures of README.md and docs, and the notebooks.
 
 python scripts/pictures.py draw        # scanpaths and figures, from the models of the package
 python scripts/pictures.py web mnist   # the page, and how fast it answers, into docs/web.md
-python scripts/pictures.py notebook    # docs/looking.ipynb: docs/looking.py, whose cells jupytext reads, run
+python scripts/pictures.py notebook    # docs/looking.ipynb and the tutorials: the .py beside each, whose cells are run
 """
 
 import json
@@ -183,8 +183,7 @@ def photograph_page(url: str) -> None:
         browser.close()
 
 
-SOURCE = DOCS / "looking.py"
-NOTEBOOK = SOURCE.with_suffix(".ipynb")
+SOURCES = [DOCS / "looking.py", *sorted((DOCS / "tutorials").glob("*.py"))]
 PATIENCE = 600  # seconds, on a busy machine
 # What foveate or the notebook is warned of is an error; the kernel's own affairs are not.
 STRICT = "--IPKernelApp.exec_lines=import warnings; warnings.filterwarnings('error', module='foveate|__main__')"
@@ -205,7 +204,9 @@ def read(source: str) -> nbformat.NotebookNode:
 def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The same notebook with what its cells show, run from the first to the last in a kernel of its own."""
     client = NotebookClient(notebook, startup_timeout=PATIENCE, timeout=PATIENCE, kernel_name="python3")
-    client.record_timing, client.extra_arguments = False, [STRICT]
+    client.record_timing = False
+    client.coalesce_streams = True  # however the kernel happens to send them
+    client.extra_arguments = [STRICT]
     client.execute()
     notebook.metadata.language_info = {"name": "python"}  # the version of Python is not the notebook's
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
@@ -232,9 +233,11 @@ def _web(run: Path, /) -> None:
 
 
 @app.command(name="notebook")
-def _notebook() -> None:
-    """Run docs/looking.py and keep what it shows."""
-    nbformat.write(execute(read(SOURCE.read_text(encoding="utf-8"))), NOTEBOOK)
+def _notebook(*names: str) -> None:
+    """Run docs/looking.py and the tutorials, or those of some names, and keep what they show."""
+    for source in SOURCES:
+        if not names or source.stem in names:
+            nbformat.write(execute(read(source.read_text(encoding="utf-8"))), source.with_suffix(".ipynb"))
 
 
 if __name__ == "__main__":

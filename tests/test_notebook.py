@@ -1,4 +1,4 @@
-"""The example notebook is what its source says, run."""
+"""The notebooks are what their sources say, run."""
 
 import importlib
 from pathlib import Path
@@ -19,16 +19,50 @@ def maker(monkeypatch: pytest.MonkeyPatch) -> Any:
     return importlib.import_module("pictures")
 
 
-def test_the_notebook_is_in_step_with_its_source_and_runs(maker: Any) -> None:
-    """It is run here as `python scripts/pictures.py notebook` runs it: what is printed and shown is what is kept."""
-    kept = nbformat.read(maker.NOTEBOOK, as_version=4)
+def sources() -> list[Path]:
+    """The sources of the notebooks, as scripts/pictures.py has them."""
+    return [ROOT / "docs/looking.py", *sorted((ROOT / "docs/tutorials").glob("*.py"))]
+
+
+SHOWN = {  # pictures, pages, words
+    "looking": (3, 1, 1),
+    "1-photographs": (2, 0, 2),
+    "2-your-own-parts": (0, 0, 2),
+    "3-reinforce-anywhere": (0, 0, 0),
+    "4-reading-a-report": (3, 0, 0),
+    "5-stop-when-sure": (1, 0, 0),
+}
+
+
+@pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
+def test_a_notebook_is_in_step_with_its_source_and_runs(source: Path, maker: Any) -> None:
+    """It is run here as `python scripts/pictures.py notebook` runs it: what is printed and shown is what is kept.
+
+    They take about 45 s in all, which is the price of knowing that they work.
+    """
+    notebook = source.with_suffix(".ipynb")
+    kept = nbformat.read(notebook, as_version=4)
     nbformat.validate(kept)
-    assert maker.NOTEBOOK.stat().st_size < MOST
-    made = maker.execute(maker.read(maker.SOURCE.read_text(encoding="utf-8")))
+    assert notebook.stat().st_size < MOST
+    made = maker.execute(maker.read(source.read_text(encoding="utf-8")))
     assert kept.metadata == made.metadata
     assert [bare(cell) for cell in kept.cells] == [bare(cell) for cell in made.cells]
     shown = [kind for cell in kept.cells for output in cell.get("outputs", []) for kind in output.get("data", {})]
-    assert (shown.count("image/png"), shown.count("text/html"), shown.count("text/plain")) == (3, 1, 1)
+    assert tuple(shown.count(kind) for kind in ("image/png", "text/html", "text/plain")) == SHOWN[source.stem]
+
+
+def test_each_notebook_is_a_page_of_the_site(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pictures become files, its links lead to pages, and it is in the navigation."""
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    pages: Any = importlib.import_module("notebook_pages")
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert [path.with_suffix(".py") for path in pages.notebooks()] == sources()
+    for path in pages.notebooks():
+        text, pictures = pages.page(nbformat.read(path, as_version=4), path.stem)
+        assert f"tutorials/{path.stem}.md" in navigation
+        assert ".ipynb)" not in text
+        assert len(pictures) == SHOWN[path.stem][0] == text.count("![What the cell shows](")
+        assert all(content.startswith(b"\x89PNG") and f"({name})" in text for name, content in pictures.items())
 
 
 def bare(cell: Any) -> dict[str, Any]:
