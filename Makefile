@@ -80,6 +80,7 @@ commands: .venv/installed-dev
 docs: .venv/installed-docs
 	$(BIN)/python scripts/notebook_pages.py
 	$(BIN)/zensical build --clean --strict
+	$(BIN)/python scripts/notebook_pages.py link
 
 dist: .venv/installed-release
 	rm -rf dist

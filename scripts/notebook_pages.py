@@ -1,7 +1,12 @@
-"""Write the notebooks as pages of the site, docs/tutorials/*.md, which git ignores: `make docs`."""
+"""Write the notebooks as pages of the site, docs/tutorials/*.md, which git ignores: `make docs`.
+
+python scripts/notebook_pages.py        # before the site is built
+python scripts/notebook_pages.py link   # afterwards: links to notebooks lead to their pages
+"""
 
 import base64
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,5 +51,18 @@ def write() -> None:
             (FOLDER / name).write_bytes(content)
 
 
+def link(site: Path) -> None:
+    """Let the links of the built pages to notebooks lead to the pages that show them."""
+    for path in site.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        for notebook in notebooks():
+            address = notebook.relative_to(DOCS).as_posix()
+            text = text.replace(f'{address}"', f'tutorials/{notebook.stem}/"')
+        path.write_text(text, encoding="utf-8")
+
+
 if __name__ == "__main__":
-    write()
+    if sys.argv[1:] == ["link"]:
+        link(DOCS.parent / "site")
+    else:
+        write()

@@ -40,8 +40,9 @@ foveate.plot_error_by_glimpse([found]).figure
 # places at random are worth, train with them.
 
 # %%
-results = [foveate.evaluate(model, test, policy=policy) for policy in ("mean", "sampled", "random", "raster", "center")]
-foveate.plot_errors(results).figure
+for policy in ("mean", "sampled", "random", "raster", "center"):
+    low, high = foveate.evaluate(model, test, policy=policy).interval
+    print(f"{policy:>8}: error between {low:.1%} and {high:.1%}")
 
 # %% [markdown]
 # ## 4. Does it look elsewhere in another image?
