@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import itertools
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks import loop, workload
+from benchmarks import loop, stopping, workload
 from benchmarks.bench import TRAINED, bench, table
 from benchmarks.floor import bare_products, operations, products
 from benchmarks.questions import _rollout_cases, questions
@@ -174,3 +175,15 @@ def test_plot_draws_larger_costs_higher(folder: Path):
     curves = [list(line.get_ydata()) for line in axes.lines]
     assert curves == [[1.0, 1.5], [1.0, memory.value]]
     assert axes.get_ylim()[1] >= 2
+
+
+def test_the_benchmark_of_stopping_counts_images(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    monkeypatch.setattr(stopping, "BATCH", 20)
+    monkeypatch.setattr(stopping, "REPEATS", 2)
+    stopping.main("digits")
+    words = capsys.readouterr().out
+    slow, fast, ratio = (
+        float(number.replace(",", "")) for number in re.findall(r"([\d,.]+) (?:images/s|with|times)", words)
+    )
+    assert words.startswith("digits: ")
+    assert fast / slow == pytest.approx(ratio, abs=0.02)

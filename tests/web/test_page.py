@@ -240,6 +240,16 @@ def test_more_glimpses_and_samples(page: Page):
     pytest.fail(f"Sampled again, the glimpses are the same: {words}")
 
 
+def test_it_stops_when_it_is_sure(page: Page):
+    write_with_key(page, "0")
+    page.wait_for_selector(DONE)
+    expect(page.locator("#film button")).to_have_count(6)
+    expect(page.locator("#sureness")).to_contain_text("its answer")
+    page.get_by_text("Stop when sure").click()
+    expect(page.locator("#sureness")).to_contain_text(re.compile(r"sure, its answer after [1-5] of 6 glimpses"))
+    assert page.locator("#film button").count() < 6
+
+
 def films(page: Page) -> list[str | None]:
     """What is said of every glimpse."""
     return [film.get_attribute("aria-label") for film in page.locator("#film button").all()]
