@@ -57,7 +57,7 @@ def checkout(folder: Path) -> Iterator[tuple[Any, Any]]:
     try:
         sys.argv = words[:1]
         module = importlib.import_module("trainer")
-        module.tqdm = partial(module.tqdm, disable=True)  # what is printed is not timed
+        module.tqdm = partial(module.tqdm, disable=True)  # what is printed is not timed  # pyright: ignore[reportAttributeAccessIssue]
         with tempfile.TemporaryDirectory() as desk:
             os.chdir(desk)
             settings, _ = importlib.import_module("config").get_config()

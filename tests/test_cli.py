@@ -23,7 +23,15 @@ from foveate.training.load import load_run
 
 NARROW = [f"--{name}=8" for name in ("what-width", "where-width", "join-width", "hidden-size")]
 SMALL = ["--epochs", "1", "--num-glimpses", "2", *NARROW]
-DATA_FIELDS = {"image", "classes", "picture_size", "picture_resize", "handwriting"}  # filled in by the data
+DATA_FIELDS = {
+    "image",
+    "classes",
+    "picture_size",
+    "picture_resize",
+    "handwriting",
+    "image_mean",
+    "image_std",
+}  # filled in by the data
 
 
 @pytest.fixture
@@ -114,7 +122,13 @@ def other(section: str, name: str, value: object) -> object:
     choices = {"canvas": "cluttered", "resize": "pad", "color": "rgb", "unreadable": "skip", "core": "gru"}
     choices |= {"first_glimpse": "center", "baseline": "none", "optimizer": "sgd"}
     choices |= {"schedule": "linear", "precision": "bf16", "compile": "off", "evaluate_on": "validation"}
-    choices |= {"reward": "log-probability", "held_out": "last", "answers": "every"}
+    choices |= {
+        "reward": "log-probability",
+        "held_out": "last",
+        "answers": "every",
+        "standardize": "on",
+        "gaze": "raster",
+    }
     if isinstance(value, bool):
         return not value
     if isinstance(value, str):
@@ -186,7 +200,7 @@ def test_a_misspelt_option_is_refused_with_a_suggestion(capsys: pytest.CaptureFi
         ("train mnits", "Did you mean `mnist`?"),
         ("train none.toml", "Found none at `none.toml`"),
         ("train --epochs three", "three"),
-        ("train --epochs 0", "`epochs` should be at least 1"),
+        ("train --batch-size 0", "`batch_size` should be at least 1"),
         ("train --image 1 8 8", "Unknown option"),
         ("train --glimpse-size", "requires 2"),
         ("train --source nowhere/photos", "nowhere/photos"),
@@ -427,7 +441,7 @@ def test_a_folder_that_holds_neither_is_refused(tmp_path: Path, capsys: pytest.C
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
-        ("--epochs 0", "`epochs` should be at least 1. Found `epochs = 0`."),
+        ("--batch-size 0", "`batch_size` should be at least 1. Found `batch_size = 0`."),
         ("--dropout 1", "`dropout` should be at least 0 and below 1. Found `dropout = 1.0`."),
         ("--image-size -1 5", "`image_size` should be at least 0. Found `image_size = (-1, 5)`."),
     ],

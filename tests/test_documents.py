@@ -38,7 +38,7 @@ MODULES = sorted(
 SMALL = ["--epochs", "1", "--what-width", "8", "--where-width", "8", "--join-width", "8", "--hidden-size", "8"]
 LITTLE = ["--source", "digits"]
 # Settings of a saved model that come from the data; they are no options.
-FILLED_IN = {"image", "classes", "picture_size", "picture_resize", "handwriting"}
+FILLED_IN = {"image", "classes", "picture_size", "picture_resize", "handwriting", "image_mean", "image_std"}
 
 
 def blocks(document: Path, language: str) -> list[str]:
@@ -141,7 +141,8 @@ def follow(words: list[str]) -> int:
         app.parse_args(arguments, exit_on_error=False, print_error=False)
         return 0
     if arguments[0] == "train":
-        arguments += SMALL if "--source" in arguments else SMALL + LITTLE
+        of_images = "--source" in arguments or Path(arguments[1]).is_dir()
+        arguments += SMALL if of_images else SMALL + LITTLE
         if "--pretrained" not in arguments:  # a recipe's own is of full width
             arguments += ["--pretrained", ""]
     if arguments[0] == "sweep":

@@ -14,7 +14,8 @@ from foveate.training.transfer import transfer_weights
 NAMES = [
     *("cluttered100", "cluttered100-anytime", "cluttered100-paper"),
     *("cluttered60", "cluttered60-anytime", "cluttered60-paper", "cluttered60-start"),
-    *("digits", "mnist", "mnist-anytime", "mnist-paper", "mnist-quick", "torch7-mnist", "torch7-translated"),
+    *("digits", "mnist", "mnist-anytime", "mnist-paper", "mnist-quick", "photos"),
+    *("torch7-mnist", "torch7-translated"),
     *("translated", "translated-anytime", "translated-paper", "translated-paper-start", "translated-start"),
 ]
 
@@ -55,9 +56,18 @@ def test_a_recipe_of_ones_own_is_found_by_its_path(tmp_path):
     assert recipes.read(str(path)).training.epochs == 3
 
 
+def test_a_folder_of_images_is_trained_on_by_the_recipe_photos(tmp_path):
+    (tmp_path / "cats").mkdir()
+    photos = recipes.read("photos")
+    assert recipes.read(str(tmp_path)) == replace(photos, data=replace(photos.data, source=str(tmp_path)))
+    (tmp_path / "config.json").touch()
+    with pytest.raises(ValueError, match=r"Found a run in `.*`: `foveate train --folder .* --resume` goes on"):
+        recipes.read(str(tmp_path))
+
+
 @pytest.mark.parametrize(
     ("recipe", "sentence"),
-    [("mnits", "Did you mean `mnist`?"), (".", "--source ."), ("none.toml", "Found none at `none.toml`")],
+    [("mnits", "Did you mean `mnist`?"), ("none.toml", "Found none at `none.toml`")],
 )
 def test_what_is_no_recipe_is_refused(recipe: str, sentence: str):
     with pytest.raises((ValueError, FileNotFoundError), match=re.escape(sentence)):

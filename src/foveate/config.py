@@ -43,7 +43,7 @@ class Data(Section):
     source: str = "mnist"
     """`digits` (embedded), `mnist`, or a folder with one subfolder per class."""
     image_size: Sides = (0, 0)
-    """Height and width of the images of a folder in pixels; zeros use the size of the first."""
+    """Height and width of the images of a folder in pixels; zeros use the median, at most 256, or the one size."""
     resize: Literal["refuse", "pad", "crop", "stretch"] = "refuse"
     """How to fit images of another size."""
     color: Literal["auto", "gray", "rgb"] = "auto"
@@ -74,6 +74,8 @@ class Data(Section):
     """Largest random shift of a training image in pixels."""
     elastic: NotNegative = 0.0
     """Largest random shift in pixels of the knots of a 5 x 5 grid that bends a training image."""
+    standardize: Literal["auto", "on", "off"] = "auto"
+    """Subtract the mean of each channel and divide by its standard deviation; `auto` does so unless handwriting."""
     epoch_size: CountOrZero = 0
     """Training images per epoch; 0 uses every training image once."""
 
@@ -92,6 +94,10 @@ class Model(Section):
     """How to fit a new picture of another size, as in training."""
     handwriting: Literal["", "mnist", "digits"] = ""
     """Source of the handwriting that is read, bright ink on black; empty for images of anything else."""
+    image_mean: tuple[float, ...] = ()
+    """Mean of each channel of the training images in [0, 1]; filled in from the data; empty does not standardize."""
+    image_std: tuple[float, ...] = ()
+    """Standard deviation of each channel, likewise."""
     num_glimpses: Annotated[int, Ge(1), Le(100_000)] = 7
     """Glimpses per image."""
     glimpse_size: Sides = (0, 0)
@@ -158,8 +164,8 @@ class Training(Section):
     """Seed of parameters, order, scenes and locations."""
     pretrained: str = ""
     """Model to start from: a run folder, or the name of a model in the package."""
-    epochs: Count = 10
-    """Epochs of training."""
+    epochs: CountOrZero = 10
+    """Epochs of training; 0 takes about 250,000 images in all, in 10 to 300 epochs."""
     patience: CountOrZero = 0
     """Stop after this many epochs without a better validation error; 0 never stops early."""
     batch_size: Count = 128

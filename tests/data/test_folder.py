@@ -10,6 +10,7 @@ from PIL import Image
 
 from asserts import assert_equal
 from foveate.data import InMemory, load
+from foveate.data.folder import load_folder
 from foveate.data.on_disk import Cache, OnDisk
 from foveate.data.picture import Decoder, open_picture
 
@@ -362,7 +363,7 @@ def test_a_record_keeps_the_channels_without_the_color_image(tmp_path):
 
 def test_a_record_keeps_the_size_without_the_first_image(tmp_path):
     save(fill(tmp_path) / "a" / "!first.png", np.full((5, 9), 77))
-    before = load(str(tmp_path), resize="pad")
+    before = load(str(tmp_path), resize="pad", image_size=(5, 9))
     (tmp_path / "a" / "!first.png").unlink()
     with pytest.warns(UserWarning, match="1 gone"):
         after = load(str(tmp_path), resize="pad", record=before.record)
@@ -376,3 +377,24 @@ def test_a_named_source_with_other_images_is_refused():
         ValueError, match=r"`digits` should be the images of the run\. Found others in train, validation"
     ):
         load("digits", split_seed=1, record=record)
+
+
+def test_zeros_read_images_at_the_median_of_their_sizes(tmp_path):
+    """No first file decides for all; a picture on its side counts as it is seen, and large ones are reduced."""
+    sizes = [(8, 10), (20, 30), (20, 30), (24, 36), (40, 60)]  # height, width
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        for i, (height, width) in enumerate(sizes):
+            Image.new("L", (width, height), 10 * i + ord(label)).save(tmp_path / label / f"{i}.png")
+    assert load_folder(tmp_path, resize="pad").train.shape == (1, 20, 30)
+    with pytest.raises(ValueError, match="Every image should be of 8 x 10 pixels"):
+        load_folder(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter
+    for label in "ab":
+        for path in (tmp_path / label).iterdir():
+            path.unlink()
+        for i in range(5):
+            color = 10 * i + ord(label)
+            Image.new("L", (1000, 500), color).save(tmp_path / label / f"{i}.jpg", exif=exif)
+    assert load_folder(tmp_path, resize="crop").train.shape == (1, 256, 128)

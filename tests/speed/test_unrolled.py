@@ -103,6 +103,7 @@ def assert_same(loop: Found, fast: Found, atol: float = 1e-5):
         {"baseline": "scalar", "policy_gradient_into_core": True},
         {"depth": 3, "glimpse_size": (5, 4)},
         {"first_glimpse": "center"},
+        {"image_mean": (0.4, 0.6), "image_std": (0.2, 0.3), "depth": 2, "ensemble": 2},
         {"first_glimpse": "center", "num_glimpses": 1, "depth": 2},
         {"first_glimpse": "center", "ensemble": 2, "policy_gradient_into_core": True},
         {"first_glimpse": "random", "policy_gradient_into_core": True},

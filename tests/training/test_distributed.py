@@ -209,7 +209,7 @@ def test_a_process_that_replaces_one_that_died_goes_on_unasked(tmp_path: Path, m
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("--epochs 0", "`epochs` should be at least 1. Found `epochs = 0`."),
+        ("--batch-size 0", "`batch_size` should be at least 1. Found `batch_size = 0`."),
         ("--epoch 3", "Unknown option: --epoch. Did you mean --epochs?"),
         ("--source ./nowhere", "`source` should be a folder with one subfolder per class. Found nothing at `nowhere`."),
         ("--hidden-size 2000000", "There is not enough memory for that: try smaller sizes or batches."),

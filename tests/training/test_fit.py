@@ -379,7 +379,7 @@ def test_a_line_of_metrics_that_a_crash_cut_short_is_written_again(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"epochs": 0}, "`epochs` should be at least 1. Found `epochs = 0`."),
+        ({"epochs": -1}, "`epochs` should be at least 0. Found `epochs = -1`."),
         ({"batch_size": 0}, "`batch_size` should be at least 1."),
         ({"num_rollouts": 0}, "`num_rollouts` should be at least 1."),
         ({"threads": 0}, "`threads` should be at least 1."),

@@ -27,6 +27,7 @@ CHANGES = {
     "translate": (1.0, {}),
     "elastic": (1.0, {}),
     "epoch_size": (96, {}),
+    "standardize": ("on", {}),
     "validation": (0.3, {}),
     "test": (0.3, {}),
     "held_out": ("last", {}),
@@ -76,7 +77,15 @@ CHANGES = {
 }
 IN_TESTS_OF_THEIR_OWN = {"source", "resize", "image_size", "color", "unreadable", "cache_gib", "image", "classes"}
 IN_TESTS_OF_THEIR_OWN |= {"threads", "device", "compile", "checkpoint_minutes", "skip_nonfinite"}
-IN_TESTS_OF_THEIR_OWN |= {"pretrained", "evaluate_on", "picture_size", "picture_resize", "handwriting"}
+IN_TESTS_OF_THEIR_OWN |= {
+    "pretrained",
+    "evaluate_on",
+    "picture_size",
+    "picture_resize",
+    "handwriting",
+    "image_mean",
+    "image_std",
+}
 
 
 def test_every_setting_is_here():

@@ -205,3 +205,21 @@ def test_starting_from_a_run_with_another_split_gives_a_warning(folder):
     for warning, name in zip(said, ("validation", "test"), strict=True):
         count = len(trained & set(load_run_record(Path("another split"))[name].values()))
         assert f"trained on {count} of its" in str(warning.message)
+
+
+@pytest.mark.parametrize(("source", "standardize", "expected"), [("noise", "auto", True), ("noise", "off", False)])
+def test_photographs_are_standardized_by_their_training_images(folder, source, standardize, expected):
+    fit(tiny(**NOISE, standardize=standardize), "run")
+    loaded = load_run(Path("run"), "cpu")
+    assert bool(loaded.config.model.image_mean) == expected
+    if expected:
+        image = loaded.images("train")
+        pixels = image.read(torch.arange(len(image))).double() / 255
+        assert loaded.config.model.image_mean == (round(float(pixels.mean()), 4),)
+        assert float(loaded.model.glimpse.sensor.std) == pytest.approx(float(pixels.std(correction=0)), abs=1e-4)
+    fit(tiny(**NOISE | {"epochs": 3}, standardize=standardize), "run", resume=True)
+
+
+def test_handwriting_is_not_standardized(tmp_path):
+    fit(tiny(epochs=1), tmp_path / "run")
+    assert "glimpse.sensor.mean" not in load_run(tmp_path / "run", "cpu").model.state_dict()

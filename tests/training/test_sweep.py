@@ -239,7 +239,7 @@ def test_the_table_has_test_errors_where_they_were_asked_for(tmp_path: Path, cap
         ("digits --set epochs=1.5", "`epochs` should be a whole number. Found `epochs = 1.5`."),
         ("digits --set core=gru,lsmt", "`core` should be one of"),
         ("digits --set epochs=1 --set epochs=2", "Each setting should be varied once. Found `epochs` twice."),
-        ("digits --set epochs=0", "`epochs` should be at least 1."),
+        ("digits --set batch_size=0", "`batch_size` should be at least 1."),
         ("digits --workers 0", "`workers` should be at least 1."),
         ("digits --trials -1", "`trials` should be at least 0. Found `trials = -1`."),
         ("digits --set learning_rate=1e-4..1e-2", "A range should go with `--trials`."),

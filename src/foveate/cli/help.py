@@ -15,6 +15,7 @@ RARE = {
         "--test",
         "--color",
         "--elastic",
+        "--standardize",
         "--dropout",
         "--weight-decay",
         "--baseline",
@@ -27,7 +28,7 @@ RARE = {
     *("--what-width", "--where-width", "--join-width", "--locator-width", "--learn-std", "--gaze", "--first-glimpse"),
     *("--policy-gradient-into-core", "--policy-weight", "--label-smoothing", "--answers", "--early-weight"),
     *("--min-learning-rate", "--anneal-epochs", "--std-start", "--max-grad-norm", "--skip-nonfinite"),
-    "--checkpoint-minutes",
+    *("--checkpoint-minutes", "--threads", "--evaluate-on"),
 }
 
 

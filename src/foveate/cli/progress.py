@@ -122,7 +122,7 @@ def _glimpses(model: Model) -> str:
     return (
         f"Images of {height} x {width} pixels, {channels} channel{'s' if channels > 1 else ''}; "
         f"{model.num_glimpses} glimpses of {model.glimpse_size[0]} x {model.glimpse_size[1]} pixels in {scales}, "
-        f"up to {model.unit_pixels:g} pixels from the center."
+        f"up to {model.unit_pixels:g} pixels from the center{', standardized' if model.image_mean else ''}."
     )
 
 

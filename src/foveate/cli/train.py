@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 DATA, MODEL, LOSS, TRAINING = (Group.create_ordered(name) for name in ("Data", "Model", "Loss", "Training"))
 # Settings that the data fills in have no flag.
-FLAGS = re.compile("^(?!image$|classes$|picture_size$|picture_resize$|handwriting$)")
+FLAGS = re.compile("^(?!image$|classes$|picture_size$|picture_resize$|handwriting$|image_mean$|image_std$)")
 
 
 def train(
@@ -43,14 +43,14 @@ def train(
     foveate train mnist --num-glimpses 4 --seed 1    # a recipe with changes
     foveate train mnist --resume                     # go on where it stopped
     foveate train mine.toml --folder runs/mine       # a recipe of your own
-    foveate train mnist-quick --source photos --image-size 64 64
+    foveate train photos/                            # your own images
 
     Flags override the recipe, and the recipe overrides the defaults below.
 
     Parameters
     ----------
     recipe
-        Name that `foveate recipes` lists, or .toml file.
+        Name that `foveate recipes` lists, .toml file, or folder of images.
     folder
         Run folder; `runs/` and the recipe's name if not given.
     resume

@@ -1,6 +1,7 @@
 """Decoding of the files of a folder: each once, in threads, at the size of the data set."""
 
 import dataclasses
+import statistics
 import threading
 import warnings
 from collections.abc import Sequence
@@ -9,9 +10,11 @@ from torch import Tensor
 
 from foveate.data.budget import map_in_threads
 from foveate.data.layout import File
-from foveate.data.picture import Decoder, has_color, open_picture, opened, upright
+from foveate.data.picture import Decoder, has_color, opened, picture_size, upright
 from foveate.data.placement import Size
 from foveate.data.split_record import first_few
+
+MAX_SURVEYED_SIDE = 256  # pixels
 
 
 @dataclasses.dataclass
@@ -51,15 +54,25 @@ def decode_files(
     return decoded
 
 
-def first_size(files: list[File]) -> Size:
-    """Return height and width of the first readable image."""
+def survey_size(files: list[File], resize: str) -> Size:
+    """Return the size to read files at: of the first readable one if `resize` is refuse, else from the median.
+
+    The median height and width of all files are reduced to at most 256 pixels on the larger side.
+    """
+    sizes = []
     for file in files:
         try:
-            picture = open_picture(file.path)
+            sizes.append(picture_size(file.path))
         except ValueError:
             continue
-        return picture.height, picture.width
-    return 1, 1  # no file is readable: decode_files raises
+        if resize == "refuse":
+            return sizes[0]
+    if not sizes:
+        return 1, 1  # no file is readable: decode_files raises
+    height = statistics.median_low(size[0] for size in sizes)
+    width = statistics.median_low(size[1] for size in sizes)
+    share = min(1.0, MAX_SURVEYED_SIDE / max(height, width))
+    return max(1, round(height * share)), max(1, round(width * share))
 
 
 class _Reader:

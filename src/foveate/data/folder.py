@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from foveate.data.budget import map_in_threads
-from foveate.data.decode import Decoded, are, decode_files, first_size
+from foveate.data.decode import Decoded, are, decode_files, survey_size
 from foveate.data.layout import File, list_files
 from foveate.data.on_disk import Cache, OnDisk
 from foveate.data.picture import Decoder
@@ -34,10 +34,10 @@ def load_folder(
 ) -> Dataset:
     """Return the images of a folder with one subfolder per class, optionally inside train/, val/ and test/.
 
-    A split without a folder of its own is held out of the training images. `image_size` is (height, width) in pixels;
-    zeros take the size of the first image. `resize` is refuse, pad, crop or stretch; `color` is auto, gray or rgb;
-    `unreadable` is refuse or skip. A set larger than `cache_gib` gibibytes is decoded when it is read, with a cache of
-    that size.
+    A split without a folder of its own is held out of the training images. `image_size` is (height, width) in
+    pixels; zeros take the one size of all, or the median of the sizes with another `resize` than refuse. `resize`
+    is refuse, pad, crop or stretch; `color` is auto, gray or rgb; `unreadable` is refuse or skip. A set larger than
+    `cache_gib` gibibytes is decoded when it is read, with a cache of that size.
 
     With the `record` of an earlier split, images are assigned to splits by their content. New and changed images are
     left out, and a warning counts all differences.
@@ -58,7 +58,7 @@ def load_folder(
         splits = _own_splits(decoded)
         record = dataclasses.replace(record, source=str(folder.resolve()))
     else:
-        size = image_size if any(image_size) else first_size(files)
+        size = image_size if any(image_size) else survey_size(files, resize)
         decoded = decode_files(files, size, color=color, **options)
         classes = tuple(sorted({file.label for file in files}))
         if len(classes) == 1:

@@ -99,6 +99,21 @@ def opened(path: Path | OpenFile, max_pixels: int = MAX_PIXELS) -> Iterator["Pic
         raise ValueError(str(error).rstrip(".") or type(error).__name__) from error
 
 
+def picture_size(path: Path) -> tuple[int, int]:
+    """Return height and width of an image file as it is seen upright, without decoding it.
+
+    Raises:
+        ValueError: if the file is no image.
+    """
+    from PIL.Image import Transpose
+
+    with opened(path) as picture:
+        lying = (Transpose.TRANSPOSE, Transpose.ROTATE_270, Transpose.TRANSVERSE, Transpose.ROTATE_90)
+        if _turn(picture) in lying:
+            return picture.width, picture.height
+        return picture.height, picture.width
+
+
 def known_formats() -> list[str]:
     """Return the formats that pillow and the installed plugins can read."""
     from PIL import Image

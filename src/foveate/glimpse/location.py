@@ -117,6 +117,35 @@ def _travel(
     )
 
 
+def coverage(
+    location: Float[Tensor, "*batch 2"], image_size: Size, size: Size, windows: tuple[Size, ...]
+) -> Float[Tensor, "*batch depth h w"]:
+    """Share of each pixel of a patch that lies inside the image, where a patch averages blocks of its window.
+
+    It is what a reader gives for an image of ones.
+
+    Convention: see the module. `windows` are `size` times whole numbers.
+
+    >>> coverage(torch.tensor([-1.0, 0.0]), (4, 4), (2, 2), ((4, 4),))  # the left half of the window lies outside
+    tensor([[[0.5000, 1.0000],
+             [0.5000, 1.0000]]])
+    """
+    corners = window_origin(location, image_size, windows).unbind(-2)
+    shares = []
+    for corner, (height, width) in zip(corners, windows, strict=True):
+        rows = _overlap(corner[..., 1], size[0], height // size[0], image_size[0])
+        columns = _overlap(corner[..., 0], size[1], width // size[1], image_size[1])
+        shares.append(rows.unsqueeze(-1) * columns.unsqueeze(-2))
+    return torch.stack(shares, dim=-3)
+
+
+def _overlap(start: Int64[Tensor, "*batch"], count: int, block: int, side: int) -> Float[Tensor, "*batch count"]:
+    """Share of each of `count` blocks in a row, from pixel `start` on, that lies within [0, side)."""
+    first = start.unsqueeze(-1) + block * torch.arange(count, device=start.device)
+    inside = (first + block).clamp(max=side) - first.clamp(min=0)
+    return inside.clamp(min=0).float() / block
+
+
 def boxes(
     location: Float[Tensor, "*batch 2"], image_size: Size, windows: tuple[Size, ...]
 ) -> Int64[Tensor, "*batch depth 4"]:

@@ -1,6 +1,7 @@
 """SpatialGlimpse: the sensor as a module, which checks its inputs and chooses the fastest reader."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float, Shaped
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from foveate.data.placement import Size
 from foveate.glimpse.foveate import foveate
-from foveate.glimpse.location import window_sizes
+from foveate.glimpse.location import coverage, window_sizes
 from foveate.glimpse.runs import has_byte_rows, read_runs
 from foveate.glimpse.windows import can_read_natively, read_windows
 
@@ -26,13 +27,16 @@ class SpatialGlimpse(nn.Module):
     The image may be uint8 (scaled to [0, 1]), bool or floating point. The glimpse has a gradient to the image and none
     to the location, which is learned by REINFORCE.
 
+    With `mean` and `std` the glimpse is standardized: rho((x - mean) / std, l), pixels outside the image still 0.
+
     Args:
         size: side in pixels of every patch, or (height, width).
         depth: number of patches.
         scale: ratio of successive windows, at least 1. With 2 blocks of pixels are averaged, otherwise it is bilinear.
+        mean, std: mean and standard deviation of each channel over the training images, which are in [0, 1].
 
     Raises:
-        ValueError: if size, depth or scale is too small, the image is of another type, or the shapes do not match.
+        ValueError: if size, depth, scale or std is too small, the image is of another type, or shapes do not match.
 
     Example:
         >>> import torch
@@ -43,7 +47,18 @@ class SpatialGlimpse(nn.Module):
     Source: Mnih et al. 2014, section 3.1 A and figure 1; Torch7 `dpnn/SpatialGlimpse.lua`.
     """
 
-    def __init__(self, size: int | Size, depth: int = 3, scale: float = 2) -> None:
+    mean: Tensor | None
+    std: Tensor | None
+
+    def __init__(
+        self,
+        size: int | Size,
+        depth: int = 3,
+        scale: float = 2,
+        *,
+        mean: Sequence[float] = (),
+        std: Sequence[float] = (),
+    ) -> None:
         super().__init__()
         sides: tuple[int, ...] = ()
         if isinstance(size, int):
@@ -67,6 +82,12 @@ class SpatialGlimpse(nn.Module):
                 f"`depth` and `scale` should keep windows within {MAX_WINDOW} pixels. "
                 f"Found a window of {max(self.windows[-1])} with `depth = {depth}` and `scale = {scale}`."
             )
+        if len(mean) != len(std) or not all(value > 0 for value in std):
+            raise ValueError(
+                f"`mean` and `std` should have one number for each channel, `std` above 0. Found {mean} and {std}."
+            )
+        for name, values in (("mean", mean), ("std", std)):
+            self.register_buffer(name, torch.tensor(values).view(-1, 1, 1) if values else None)
 
     def forward(
         self, image: Shaped[Tensor, "*images channels height width"], location: Float[Tensor, "*batch 2"]
@@ -83,7 +104,21 @@ class SpatialGlimpse(nn.Module):
             glimpse = read_runs(image, location, self.size, self.windows)
         else:
             glimpse = foveate(image, location, size=self.size, depth=self.depth, scale=self.scale)
+        if self.mean is not None and self.std is not None:
+            image_size = (image.shape[2], image.shape[3])
+            glimpse = self._standardize(glimpse, location, image_size, self.mean, self.std)
         return glimpse.squeeze(0) if single else glimpse
+
+    def _standardize(self, glimpse: Tensor, location: Tensor, image_size: Size, mean: Tensor, std: Tensor) -> Tensor:
+        """Glimpse of (x - mean) / std: of a mean only what lies inside the image is subtracted."""
+        if self.pooled:
+            inside = coverage(location, image_size, self.size, self.windows)
+        else:
+            ones = glimpse.new_ones(1, 1, *image_size)
+            inside = foveate(ones, location, size=self.size, depth=self.depth, scale=self.scale)
+        inside = inside.to(glimpse.dtype).unsqueeze(2)
+        planes = glimpse.unflatten(1, (self.depth, len(mean)))
+        return ((planes - mean.to(glimpse.dtype) * inside) / std.to(glimpse.dtype)).flatten(1, 2)
 
     @property
     def pooled(self) -> bool:
@@ -106,6 +141,8 @@ class SpatialGlimpse(nn.Module):
                 f"`location` should be one (x, y) for each of the {image.shape[0]} images, or a multiple. "
                 f"Found the shape {tuple(location.shape)}."
             )
+        if self.mean is not None and image.shape[1] != len(self.mean):
+            raise ValueError(f"`image` should have {len(self.mean)} channel(s), as `mean` has. Found {image.shape[1]}.")
 
     def extra_repr(self) -> str:
         """Arguments in the output of `print`."""

@@ -97,7 +97,7 @@ def _check(model: Model) -> None:
 
 
 def _glimpse(model: Model) -> GlimpseNetwork:
-    sensor = SpatialGlimpse(model.glimpse_size, model.depth)
+    sensor = SpatialGlimpse(model.glimpse_size, model.depth, mean=model.image_mean, std=model.image_std)
     pixels = model.image[0] * model.depth * model.glimpse_size[0] * model.glimpse_size[1]
     return GlimpseNetwork(
         sensor,

@@ -3,11 +3,13 @@
 import math
 from dataclasses import replace
 
-from foveate.config import Config, Data, Model
+from foveate.config import Config, Data, Model, Training
 
 HANDWRITING = ("digits", "mnist")
 LARGEST_PATCH = 12  # pixels
-FROM_DATA = ("image", "classes", "picture_size", "picture_resize", "handwriting")
+IMAGES_SEEN = 250_000  # in all epochs of a run whose length is left to the data
+MIN_EPOCHS, MAX_EPOCHS = 10, 300
+FROM_DATA = ("image", "classes", "picture_size", "picture_resize", "handwriting", "image_mean", "image_std")
 
 
 def derive(config: Config) -> Config:
@@ -35,6 +37,18 @@ def derive_data(data: Data) -> Data:
     if scale is None:
         scale = 0.07 if handwriting else 0.0
     return replace(data, degrees=degrees, scale=scale)
+
+
+def derive_training(training: Training, images: int) -> Training:
+    """Fill in the number of epochs where it is 0, from the number of images in an epoch.
+
+    >>> [derive_training(Training(epochs=0), images).epochs for images in (500, 1375, 60000)]
+    [300, 182, 10]
+    """
+    if training.epochs:
+        return training
+    epochs = round(IMAGES_SEEN / images)
+    return replace(training, epochs=min(max(epochs, MIN_EPOCHS), MAX_EPOCHS))
 
 
 def derive_model(model: Model) -> Model:

@@ -117,6 +117,7 @@ def _to_onnx(program: torch.export.ExportedProgram, facts: dict[str, str]) -> by
             )
     finally:
         logger.setLevel(level)
-    assert converted is not None
+    if converted is None:
+        raise RuntimeError("`torch.onnx.export` returned no program.")
     converted.model.metadata_props.update(facts)
     return converted.model_proto.SerializeToString()

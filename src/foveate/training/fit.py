@@ -93,6 +93,7 @@ def fit(
     record = recorded_split(folder, config) if resume else None
     scenes = load_scenes(config.data, device, record=record, complete=resume)
     config = resolve(config, scenes)
+    training = config.training
     check_readable(config, folder)  # again: it has the names of the classes now
     steps = num_batches(scenes.train, training.batch_size, epoch_size=config.data.epoch_size) * training.epochs
     compiled = should_compile(training, steps, device, world.size)

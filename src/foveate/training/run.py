@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 import foveate
+from foveate.data.sources import NAMES
 from foveate.settings import read, to_json
 from foveate.storage import journal
 from foveate.storage.checkpoint import BEFORE, LAST, load_checkpoint, save_checkpoint
@@ -122,11 +123,21 @@ class Run:
     def notes(self) -> Iterator[str]:
         """Sentences about choices that the user should know of."""
         training = self.state.config.training
+        if self.state.config.data.source not in NAMES:
+            yield self._describe_images()
         if training.precision == "auto":
             yield describe_precision(self.state.precision, self.scenes.train.label.device)
         change = describe_change(training, self.before, self.progress.step, len(self.epoch.batches))
         if change:
             yield change
+
+    def _describe_images(self) -> str:
+        """How many images there are in each split, and for how many epochs they train."""
+        count = {name: len(getattr(self.scenes, name)) for name in ("train", "validation", "test")}
+        return (
+            f"{count['train']:,} images for training, {count['validation']:,} for validation, {count['test']:,} for "
+            f"the test, in {len(self.state.config.model.classes)} classes; {self.state.config.training.epochs} epochs."
+        )
 
     def save_if_due(self) -> None:
         """Save a checkpoint if the last one is old enough."""

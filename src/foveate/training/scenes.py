@@ -14,7 +14,8 @@ from foveate.data.home import expand_home
 from foveate.data.records import Dataset, Images
 from foveate.data.sources import NAMES, load
 from foveate.data.split_record import SplitRecord, parse_record
-from foveate.training.derive import derive, derive_data
+from foveate.data.statistics import channel_statistics
+from foveate.training.derive import derive, derive_data, derive_training
 
 SPLIT = "split.json"
 
@@ -148,6 +149,8 @@ def resolve(config: Config, scenes: Scenes) -> Config:
     if model.classes and model.classes != classes:
         raise ValueError(f"`classes` should be {classes}, as in the data. Found `classes = {model.classes}`.")
     data = config.data
+    standardize = data.standardize == "on" or (data.standardize == "auto" and data.source not in HANDWRITING)
+    mean, std = channel_statistics(scenes.source.train) if standardize else ((), ())
     model = replace(
         model,
         image=scenes.shape,
@@ -155,8 +158,11 @@ def resolve(config: Config, scenes: Scenes) -> Config:
         picture_size=scenes.train.shape[1:],
         picture_resize="pad" if data.resize == "refuse" else data.resize,
         handwriting=HANDWRITING.get(data.source, ""),
+        image_mean=mean,
+        image_std=std,
     )
-    return derive(replace(config, model=model))
+    training = derive_training(config.training, data.epoch_size or len(scenes.train))
+    return derive(replace(config, model=model, training=training))
 
 
 def augmentation(data: Data) -> Augmentation:
