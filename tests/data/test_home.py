@@ -1,6 +1,5 @@
 """Paths that begin with `~` give a home folder or one sentence."""
 
-import pwd
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,8 @@ import pytest
 from foveate.data.download import _cache
 from foveate.data.home import expand_home
 from foveate.data.sources import load
+
+pwd = pytest.importorskip("pwd", reason="Windows has no list of users.")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Whatever a file holds, reading it gives a result or one clear sentence, in bounded memory and time."""
 
 import io
-import resource
 import struct
 import subprocess
 import sys
@@ -103,6 +102,7 @@ SIZES = [
 
 @pytest.mark.parametrize("size", SIZES)
 def test_settings_cannot_take_more_memory_than_the_weights_beside_them(tmp_path: Path, size: str):
+    resource = pytest.importorskip("resource", reason="Windows does not tell a process its peak memory.")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     model = '{"image": [1, 8, 8], "classes": ["a", "b"], ' + size + "}"
     model = model.replace('"image": [1, 8, 8], ', "") if '"image"' in size else model
@@ -225,6 +225,7 @@ def png_of(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("size", [(2**31 - 1, 2**31 - 1), (10**5, 10**5), (8193, 8192), (2**26 + 1, 1)])
 def test_a_bomb_is_refused_before_it_goes_off(tmp_path: Path, size: tuple[int, int]):
+    resource = pytest.importorskip("resource", reason="Windows does not tell a process its peak memory.")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     assert "pixels" in said(TARGETS["picture"], png_of(*size), tmp_path)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB

@@ -2,7 +2,6 @@
 
 import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -45,7 +44,7 @@ def test_the_holder_is_named_and_leaves_no_lock_when_it_is_killed(tmp_path: Path
     ):
         fit(tiny(), tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {NAME, HOLDER}
-    holder.send_signal(signal.SIGKILL)
+    holder.kill()
     holder.wait()
     assert (tmp_path / NAME).exists()
     fit(tiny(epochs=1), tmp_path)

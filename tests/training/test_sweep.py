@@ -145,7 +145,7 @@ def test_an_interrupt_lets_every_worker_save_and_leaves_none(tmp_path: Path):
             os.kill(int(pid.read_text()), 0)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGINT)])
 def test_whoever_ends_the_sweep_interrupts_it_and_only_it(number: signal.Signals):
     """What happens at these signals is as before, once the block has been left."""
 
