@@ -77,6 +77,7 @@ def test_every_model_of_the_package_answers_as_in_pytorch(name: str, tmp_path: P
 def test_a_model_of_color_images_is_exported_too(tmp_path: Path) -> None:
     pytest.importorskip("onnxscript", reason="Needs the extra `export`.")
     settings = {"image": (3, 12, 16), "depth": 2, "num_glimpses": 2, "core": "lstm", "first_glimpse": "center"}
+    settings |= {"image_mean": (0.5, 0.4, 0.3), "image_std": (0.2, 0.3, 0.25)}
     model = build(tiny_model(**settings)).eval()
     image = torch.randint(256, (100, 3, 12, 16), dtype=torch.uint8)
     file = export(model, tmp_path / "color.onnx")
