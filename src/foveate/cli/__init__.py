@@ -1,4 +1,4 @@
-"""The `foveate` command: `train`, `sweep`, `watch`, `evaluate`, `look`, `export`, `recipes` and `web`.
+"""The `foveate` command: `train`, `sweep`, `watch`, `evaluate`, `look`, `predict`, `export`, `recipes` and `web`.
 
 In: the words of a command line, and recipes.
 Out: one library call each, and its result as text. Heavy modules are imported inside the commands: help is fast.
@@ -18,6 +18,7 @@ from foveate.cli.export import export
 from foveate.cli.help import ALL, TrainHelp
 from foveate.cli.look import look
 from foveate.cli.options import fill_in, square_sizes
+from foveate.cli.predict import predict
 from foveate.cli.recipes import recipes
 from foveate.cli.sweep import sweep
 from foveate.cli.train import train
@@ -43,6 +44,7 @@ foveate train digits                  # real handwriting, about a minute
 foveate sweep digits --seeds 0,1,2    # several runs at a time, one table
 foveate evaluate runs/digits          # test error and confusions
 foveate look runs/digits picture.png  # where it looks and what it answers
+foveate predict runs/digits pictures  # answers to many pictures, as a table
 foveate recipes                       # everything that can be trained
 foveate web                           # draw in the browser and watch it look
 """,
@@ -58,6 +60,7 @@ app.command(watch, usage="Usage: foveate watch RUN... [OPTIONS]")
 app.command(evaluate, usage="Usage: foveate evaluate RUN [OPTIONS]")
 app.command(look, usage="Usage: foveate look RUN [IMAGE...] [OPTIONS]")
 app.command(export, usage="Usage: foveate export RUN FILE [OPTIONS]")
+app.command(predict, usage="Usage: foveate predict RUN PICTURE... [OPTIONS]")
 app.command(recipes, usage="Usage: foveate recipes [NAME]")
 app.command(web, usage="Usage: foveate web [RUN] [OPTIONS]")
 

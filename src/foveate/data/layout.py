@@ -49,6 +49,12 @@ class File:
     split: str | None
 
 
+def is_ignored(path: Path) -> bool:
+    """Whether a file inside a folder is hidden, litter, or a note next to pictures; `path` is inside the folder."""
+    names = [part.lower() for part in path.parts]
+    return any(name.startswith(".") or name in LITTER for name in names) or path.suffix.lower() in SIDECARS
+
+
 def list_files(folder: Path) -> list[File]:
     """Return the files `class/file` or `train|val|test/class/file` of a folder, sorted by name.
 
