@@ -279,7 +279,9 @@ FIXED_GAZE = """\
 Models *trained* with a gaze, learned or fixed (`--gaze`), by the same commands with `--answers
 every`: validation error after all glimpses. The tables above only swap the policy under a model
 that was trained with another. On `digits` looking brings nothing: a window that shows two fifths of
-the image errs as little if it stays in the center or follows a fixed path.
+the image errs as little if it stays in the center or follows a fixed path. On MNIST, where a window
+shows a twelfth of the image, looking brings much; each fixed gaze has one seed there, and row by
+row reads the border, which is black. Scenes have not been tried.
 """
 
 
