@@ -9,12 +9,14 @@ from foveate.data.digits import load_digits
 from foveate.data.folder import load_folder
 from foveate.data.home import expand_home
 from foveate.data.mnist import load_mnist
+from foveate.data.modes import ordinary_modes
 from foveate.data.records import Dataset
 from foveate.data.split_record import SPLITS, SplitRecord, tensor_digest
 
 NAMES = ("digits", "mnist")
 
 
+@ordinary_modes()
 def load(
     source: str,
     *,

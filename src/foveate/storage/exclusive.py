@@ -1,4 +1,4 @@
-"""One run at a time in a process: all of them would share its random generator and its number of threads."""
+"""One run at a time in a process: all of them would share its random generator, threads and default type."""
 
 import threading
 import warnings
@@ -12,7 +12,7 @@ _RUNNING = threading.RLock()
 
 @contextmanager
 def exclusive(num_threads: int) -> Iterator[None]:
-    """Wait for other runs of this process, then compute with `num_threads` threads until the end of the block."""
+    """Wait for other runs of this process, then compute with `num_threads` threads and in float32 in the block."""
     if not _RUNNING.acquire(blocking=False):
         warnings.warn(
             "`fit` should run once at a time in a process. Found another run, and waits for it to end; "
@@ -20,10 +20,12 @@ def exclusive(num_threads: int) -> Iterator[None]:
             stacklevel=3,
         )
         _RUNNING.acquire()
-    before = torch.get_num_threads()
+    before, dtype = torch.get_num_threads(), torch.get_default_dtype()
     torch.set_num_threads(num_threads)
+    torch.set_default_dtype(torch.float32)
     try:
         yield
     finally:
+        torch.set_default_dtype(dtype)
         torch.set_num_threads(before)
         _RUNNING.release()

@@ -7,6 +7,7 @@ import torch
 
 from foveate.config import Config, Training
 from foveate.data.batches import num_batches
+from foveate.data.modes import ordinary_modes
 from foveate.speed.memory import keep_memory
 from foveate.storage.exclusive import exclusive
 from foveate.training.check import check, check_readable, choose_device, should_compile
@@ -40,6 +41,7 @@ class Summary:
         return self.result if self.config.training.evaluate_on == "test" else None
 
 
+@ordinary_modes()
 def fit(
     config: Config,
     folder: Path | str,
@@ -59,7 +61,8 @@ def fit(
     after training. On a CPU a run gives the same bits every time, however often it was stopped and resumed.
     Processes that torchrun started train one model together: each takes its share of every batch, the first one
     writes and calls the listener. Runs in threads of one process train one after the other. Memory that was
-    used once is kept for reuse by the whole process.
+    used once is kept for reuse by the whole process. Modes of the caller change nothing: `no_grad`, the default
+    type or device, and autocast up to rounding.
 
     Args:
         config: the settings.
