@@ -234,10 +234,13 @@ def page() -> str:
     """docs/results.md."""
     found = {row: runs(row) for row in ROWS}
     rows = (line for row in ROWS if found[row] for line in section(row, found[row]))
-    return "\n".join([HEAD, *rows, *defaults(), *older(), *ablations(), *every_answer(), *fixed_gaze(), *failure(), ""])
+    tables = [*table_of("defaults", DEFAULTS, 2.6), *table_of("hands", HANDS, 3.0)]
+    return "\n".join([HEAD, *rows, *tables, *older(), *ablations(), *every_answer(), *fixed_gaze(), *failure(), ""])
 
 
-DEFAULTS = """\
+DEFAULTS = """
+## The defaults
+
 A `Config` with nothing but `source = "mnist"`, which is the recipe `mnist-quick`: ten epochs, a few
 minutes on one core.
 
@@ -250,19 +253,40 @@ foveate train mnist-quick --seed 0
 """
 
 
-def defaults() -> Iterator[str]:
-    """Runs of the default config on MNIST."""
-    found = runs("defaults")
+HANDS = """
+## Photographs
+
+2,062 color photographs of hands that show the digits 0 to 9 (100 x 100 pixels; Arda Mavi, *Sign
+Language Digits Dataset*, Apache License 2.0) with the recipe `photos`, four minutes on one quiet
+core. The split is random, so that one person's hands stand in training and test. One glimpse never
+shows more than half of the image. Two further tries on validation did not help: patches of 16
+pixels on images of 64 (2.55 %), and label smoothing with more dropout and augmentation (4.73 %,
+stopped at epoch 130), against 1.45 to 6.9 % for runs that differ in size or augmentation alone. The
+spread is that of the learned gaze; a network that sees all of the image at once has no error.
+
+```sh
+foveate train signs --seed 0  # the folder of the photographs
+```
+
+With random places instead of the learned policy the models err 58.50, 62.38 and 52.91 %.
+
+| seed | test error | 95 % interval | validation error | epoch |
+|---|---|---|---|---|\
+"""
+
+
+def table_of(group: str, text: str, target: float) -> Iterator[str]:
+    """A text and the table of a group of runs that have no row in README."""
+    found = runs(group)
     if not found:
         return
-    yield "\n## The defaults\n"
-    yield DEFAULTS
+    yield text
     for run in found:
         last, test = run["metrics"][-1], run["test"]
         interval = " to ".join(map(percent, test["interval"]))
         chosen = f"{validated(run)} | {last['best_epoch']} of {last['epoch']}"
         yield f"| {run['config'].training.seed} | {percent(test['error_rate'])} | {interval} | {chosen} |"
-    yield f"\nMean: **{test_error(found)}** (n = {len(found)}). Target: 2.60 %.\n"
+    yield f"\nMean: **{test_error(found)}** (n = {len(found)}). Target: {target:.2f} %.\n"
     facts = found[0]["machine"]
     machine = f"AMD EPYC, 2 virtual cores shared with other work, 1 thread, {facts['precision']}"
     yield wrapped(f"Machine: {machine}; foveate {facts['foveate']}, torch {facts['torch']}, Python {facts['python']}.")

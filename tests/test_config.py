@@ -26,7 +26,7 @@ def values(hint):
     if get_origin(kind) is tuple:
         items = get_args(kind)
         if items[-1] is Ellipsis:
-            return st.lists(st.text()).map(tuple)
+            return st.lists(values(items[0]), max_size=5).map(tuple)
         return st.tuples(*(values(item) for item in items))
     if type(None) in get_args(kind):
         return st.none() | number(float, bounds)
@@ -134,7 +134,7 @@ def test_a_file_is_named_before_what_is_wrong_in_it(tmp_path):
 @pytest.mark.parametrize(
     ("section", "name", "value", "expected"),
     [
-        (Training, "epochs", 0, "at least 1"),
+        (Training, "batch_size", 0, "at least 1"),
         (Training, "learning_rate", 0.0, "above 0"),
         (Training, "learning_rate", math.nan, "a finite number"),
         (Training, "ema_decay", 1.0, "at least 0 and below 1"),
