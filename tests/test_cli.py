@@ -235,7 +235,11 @@ def test_a_full_disk_ends_in_one_sentence(
     assert refused(["train", "--folder", str(tmp_path)], capsys) == "foveate: No space left on device: last.pt.\n"
 
 
-def test_a_run_prints_a_line_per_epoch_its_error_and_what_to_try(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize("at_chance", [False, True])
+def test_a_run_prints_a_line_per_epoch_its_error_and_what_to_try(
+    at_chance: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("foveate.training.evaluate.Evaluation.at_chance", at_chance)
     folder = tmp_path / "run"
     assert main(["train", "--folder", str(folder), *SMALL, "--epochs", "3"]) == 0
     lines = capsys.readouterr().out.splitlines()
@@ -247,7 +251,8 @@ def test_a_run_prints_a_line_per_epoch_its_error_and_what_to_try(tmp_path: Path,
     assert lines[6].startswith("Test error: ")
     assert "95 % interval" in lines[6]
     assert f"Run folder: {folder}" in lines
-    assert sum(line.startswith("  foveate ") for line in lines) == 4
+    assert sum(line.startswith("  foveate ") for line in lines) == (0 if at_chance else 4)
+    assert ("That is chance" in " ".join(lines)) == at_chance
     assert picture_size(folder / "scanpaths.png") > (100, 100)
 
 

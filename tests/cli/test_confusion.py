@@ -2,11 +2,13 @@
 
 import re
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
-from foveate.cli.evaluate import MAX_MISTAKES, _print_confusion
+from foveate.cli.evaluate import MAX_MISTAKES, _print_confusion, _print_files
+from foveate.training.evaluate import Answers
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -58,3 +60,27 @@ def test_the_mistakes_are_listed_the_most_frequent_first(
     others = int(re.findall(r"(\d+) others", told)[0])
     assert sum(numbers) + others == int(counts.sum() - counts.diag().sum())
     assert printed(torch.diag(torch.ones(10, dtype=torch.int64)), NAMES, capsys) == "Mistakes: none.\n"
+
+
+def test_wrong_answers_are_listed_with_their_files_the_surest_first(capsys: pytest.CaptureFixture[str]):
+    answers = Answers(
+        locations=torch.zeros(1, 1, 4, 2),
+        num_glimpses=torch.ones(4, dtype=torch.int64),
+        confidence=torch.zeros(1, 4),
+        wrong=torch.tensor([[False, True, True, True]]),
+        label=torch.tensor([0, 1, 0, 2]),
+        prediction=torch.tensor([0, 2, 1, 0]),
+        probability=torch.tensor([0.9, 0.4, 0.8, 0.6]),
+        probability_of_label=torch.tensor([0.9, 0.3, 0.1, 0.2]),
+    )
+    result: Any = SimpleNamespace(answers=answers, num_errors=3)
+    images: Any = SimpleNamespace(names=("a/0.png", "b/1.png", "a/2.png", "c/3.png"))
+    _print_files(result, ("a", "b", "c"), images)
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "  a/2.png: answered as b (80.0%), is a",
+        "  c/3.png: answered as a (60.0%), is c",
+        "  b/1.png: answered as c (40.0%), is b",
+    ]
+    images.names = ()
+    _print_files(result, ("a", "b", "c"), images)
+    assert capsys.readouterr().out == ""

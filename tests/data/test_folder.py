@@ -398,3 +398,14 @@ def test_zeros_read_images_at_the_median_of_their_sizes(tmp_path):
             color = 10 * i + ord(label)
             Image.new("L", (1000, 500), color).save(tmp_path / label / f"{i}.jpg", exif=exif)
     assert load_folder(tmp_path, resize="crop").train.shape == (1, 256, 128)
+
+
+@pytest.mark.parametrize("cache_gib", [4.0, 1e-7])
+def test_every_image_knows_its_file(tmp_path, cache_gib):
+    fill(tmp_path)
+    test = load(str(tmp_path), cache_gib=cache_gib).test
+    assert len(set(test.names)) == len(test) > 1
+    for i, name in enumerate(test.to("cpu").names):
+        with Image.open(name) as picture:
+            assert np.array_equal(everything(test)[i, 0].numpy(), np.asarray(picture))
+    assert (test + test).names == test.names * 2

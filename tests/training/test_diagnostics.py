@@ -96,3 +96,19 @@ def test_a_validation_error_that_does_not_move_while_the_training_error_falls_is
     assert diagnose(chance, MODEL) == {}
     started_trained = errors((0.02, 0.012), (0.015, 0.012), (0.013, 0.0115), (0.012, 0.012), (0.011, 0.012))
     assert diagnose(started_trained, MODEL) == {}
+
+
+def test_a_loss_that_stays_at_equal_probabilities_is_called_out_instead_of_the_gaze():
+    model = Model(image=(1, 60, 60), unit_pixels=26.0, classes=tuple("abcd"))
+    stuck = WELL | {"classification_loss": math.log(4), "scanpath_dependence": 0.01}
+    assert diagnose([stuck] * 4, model) == {}
+    said = diagnose([stuck] * 5, model)
+    assert list(said) == ["stuck"]
+    assert "still 1.386 after 5 epochs" in said["stuck"]
+    assert "learning_rate" in said["stuck"]
+    left = stuck | {"classification_loss": 0.97 * math.log(4)}
+    assert list(diagnose([*[stuck] * 4, left], model)) == ["alike"]
+    members = Model(image=(1, 60, 60), classes=tuple("abcd"), ensemble=2)
+    twice = WELL | {"classification_loss": 2 * math.log(4)}
+    assert list(diagnose([twice] * 5, members)) == ["stuck"]
+    assert diagnose([WELL | {"classification_loss": math.log(4)}] * 5, members) == {}

@@ -15,7 +15,7 @@ from foveate import RecurrentAttention, build, evaluate
 from foveate.config import Model
 from foveate.data.records import InMemory
 from foveate.data.sources import load
-from foveate.training.evaluate import predict, wilson
+from foveate.training.evaluate import Evaluation, mistake, predict, surest_mistakes, wilson
 from recurrent.tiny import CLASSES, agent
 from slow_forms import wilson_interval
 
@@ -71,6 +71,33 @@ def test_the_counts_agree_with_each_other(model, images):
     assert found.error_rate == found.num_errors / N
     assert found.interval == wilson(found.num_errors, N)
     assert found.interval[0] < found.error_rate < found.interval[1]
+
+
+def test_the_balanced_error_weighs_every_class_alike():
+    counts = {"policy": "mean", "num_rollouts": 1, "num_glimpses": 1, "num_errors_by_glimpse": (11,), "gaze": None}
+    confusion = torch.tensor([[90, 0, 0], [8, 2, 0], [0, 0, 0]])
+    found = Evaluation(n=100, num_errors=8, confusion=confusion, **counts)
+    assert found.recall[:2] == (1.0, 0.2)
+    assert math.isnan(found.recall[2])
+    assert found.balanced_error == pytest.approx(0.4)
+    assert found.to_dict()["recall"] == [1.0, 0.2, None]
+    assert found.to_dict()["balanced_error"] == found.balanced_error
+    assert found.at_chance  # always answering the first class errs 10 of 100
+    assert not Evaluation(n=100, num_errors=2, confusion=torch.tensor([[49, 1], [1, 49]]), **counts).at_chance
+
+
+def test_mistakes_are_the_surest_wrong_answers_with_their_files(model, images):
+    images = InMemory(images.image, images.label, tuple(f"{i}.png" for i in range(N)))
+    found = evaluate(model, images)
+    indices = surest_mistakes(found.answers, N)
+    assert len(indices) == found.num_errors > 3
+    assert surest_mistakes(found.answers, 3) == indices[:3]
+    said = [mistake(i, found.answers, "abcdefghij", images) for i in indices]
+    assert [one["probability"] for one in said] == sorted((one["probability"] for one in said), reverse=True)
+    for index, one in zip(indices, said, strict=True):
+        assert one["file"] == f"{index}.png"
+        assert one["label"] == "abcdefghij"[images.label[index]] != one["answer"]
+    assert mistake(indices[0], found.answers, "abcdefghij", InMemory(images.image, images.label))["file"] is None
 
 
 @pytest.mark.parametrize("batch_size", [1, 10, N])

@@ -4,7 +4,7 @@ import os
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from cyclopts import Parameter
 
@@ -15,11 +15,12 @@ if TYPE_CHECKING:
     from foveate.config import Model
     from foveate.data.records import Images
     from foveate.training.build import Attention
-    from foveate.training.evaluate import Evaluation
+    from foveate.training.evaluate import Answers, Evaluation
     from foveate.training.load import LoadedRun
 
 Absent = Parameter(show_default=False)
-MAX_MISTAKES = 20  # kinds of mistakes listed where the table does not fit
+MAX_MISTAKES = 20  # kinds of mistakes listed where the table does not fit, and files listed
+UNEQUAL = 2  # times as many images in the largest class as in the smallest: the balanced error is stated too
 
 
 def evaluate(
@@ -98,16 +99,18 @@ def evaluate(
         return
     from foveate.training.evaluate import evaluate as measure
 
-    result = measure(opened.model, opened.images(split, source), policy=policy, stop=stop, **ways)
+    images = opened.images(split, source)
+    result = measure(opened.model, images, policy=policy, stop=stop, **ways)
     classes = opened.model.config.classes
     if json:
-        _print_json(result, split, classes)
+        _print_json(result, split, classes, images)
         return
     print(sentence(result, split))
     print("Error after each glimpse: " + ", ".join(f"{wrong / result.n:.2%}" for wrong in result.num_errors_by_glimpse))
     _print_stops(result, opened.model)
     _print_gaze(result, opened.model.config)
     _print_confusion(result, classes)
+    _print_files(result, classes, images)
 
 
 def _choose_stop(opened: "LoadedRun", source: str, policy: str | None, within: float, ways: dict[str, Any]) -> float:
@@ -182,12 +185,14 @@ def _write_report(
 def sentence(result: "Evaluation", split: str) -> str:
     """An evaluation in one sentence, with its interval and name."""
     low, high = result.interval
+    sizes = result.confusion.sum(1)
+    balanced = f"; balanced {result.balanced_error:.2%}" if sizes.max() > UNEQUAL * sizes.min() else ""
     glimpses = "1 glimpse" if result.num_glimpses == 1 else f"{result.num_glimpses} glimpses"
     if result.stop is not None:
         glimpses = f"{result.mean_glimpses:.2f} of {glimpses} on average"
     return (
         f"{split.capitalize()} error: {result.error_rate:.2%} ({result.num_errors} of {result.n:,} wrong; "
-        f"95 % interval {low:.2%} to {high:.2%}; {result.name}, {glimpses})"
+        f"95 % interval {low:.2%} to {high:.2%}{balanced}; {result.name}, {glimpses})"
     )
 
 
@@ -209,11 +214,15 @@ def _print_gaze(result: "Evaluation", model: "Model") -> None:
         print(f"Warning: {words}")
 
 
-def _print_json(result: "Evaluation", split: str, classes: tuple[str, ...]) -> None:
+def _print_json(result: "Evaluation", split: str, classes: tuple[str, ...], images: "Images") -> None:
     """Print the evaluation as one JSON object."""
     import json
 
+    from foveate.training.evaluate import mistake, surest_mistakes
+
+    answers = cast("Answers", result.answers)
     facts: dict[str, Any] = {"split": split, "name": result.name, **result.to_dict(), "classes": classes}
+    facts["mistakes"] = [mistake(i, answers, classes, images) for i in surest_mistakes(answers, result.n)]
     if result.gaze:
         facts["gaze"] |= {"dependence": result.gaze.dependence, "scanpath_dependence": result.gaze.scanpath_dependence}
     print(json.dumps(facts, indent=2))
@@ -239,6 +248,19 @@ def _print_confusion(result: "Evaluation", classes: tuple[str, ...]) -> None:
         console.print(table)
     else:
         _print_mistakes(counts, classes)
+
+
+def _print_files(result: "Evaluation", classes: tuple[str, ...], images: "Images") -> None:
+    """Print the files of the surest mistakes, if the images have files."""
+    from foveate.training.evaluate import mistake, surest_mistakes
+
+    answers = cast("Answers", result.answers)
+    if not result.num_errors or not getattr(images, "names", ()):
+        return
+    print("Surest mistakes (`--json` has all):")
+    for index in surest_mistakes(answers, MAX_MISTAKES):
+        said = mistake(index, answers, classes, images)
+        print(f"  {said['file']}: answered as {said['answer']} ({said['probability']:.1%}), is {said['label']}")
 
 
 def _print_mistakes(counts: list[list[int]], classes: tuple[str, ...]) -> None:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from foveate.training.epoch import Callback
     from foveate.training.fit import Summary
 
+AT_CHANCE = """\
+That is chance: always answering the most frequent class would do as well. Nothing was learned, or too few images were
+measured to tell. What to try: more epochs, a third of the learning rate (`--learning-rate`), larger glimpses
+(`--glimpse-size`, `--depth`), and a look at the pictures themselves, in `scanpaths.png` above."""
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 DATA, MODEL, LOSS, TRAINING = (Group.create_ordered(name) for name in ("Data", "Model", "Loss", "Training"))
 # Settings that the data fills in have no flag.
@@ -122,7 +126,10 @@ def _print_result(summary: "Summary") -> None:
     print(f"Best of {progress.epoch} epochs by validation error: epoch {progress.best_epoch}.")
     print(f"Run folder: {folder}")
     print(f"Where it looks: {_picture(folder)}")
-    _print_what_to_try(folder)
+    if summary.result.at_chance:
+        print(f"\n{AT_CHANCE}")
+    else:
+        _print_what_to_try(folder)
 
 
 def _print_what_to_try(folder: Path | str) -> None:

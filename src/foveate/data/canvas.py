@@ -177,4 +177,4 @@ def render_fixed(images: Images, canvas: Canvas, seed: int) -> Images:
         return InMemory(torch.empty(0, images.shape[0], *canvas.size, dtype=torch.uint8), host.label)
     chunks = torch.arange(len(host)).split(CHUNK)
     scenes = [canvas(host.read(index), host, generator) for index in chunks]
-    return InMemory(torch.cat(scenes), host.label).to(images.label.device)
+    return InMemory(torch.cat(scenes), host.label, getattr(host, "names", ())).to(images.label.device)

@@ -153,7 +153,7 @@ def _images(index: list[int], decoded: list[Decoded], label: Tensor, cache: Cach
             cache.decode(decoded[i].file.path) if pixels is None else pixels
         )  # one gray channel fills all three
         decoded[i].pixels = None
-    return InMemory(images, label)
+    return InMemory(images, label, tuple(str(decoded[i].file.path) for i in index))
 
 
 def _check_options(resize: str, image_size: tuple[int, int], color: str, unreadable: str, cache_gib: float) -> None:

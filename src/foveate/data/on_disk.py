@@ -56,6 +56,11 @@ class OnDisk:
     cache: Cache
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """File of each image."""
+        return tuple(map(str, self.paths))
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width of each image."""
         return self.cache.decode.shape

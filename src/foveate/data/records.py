@@ -54,6 +54,8 @@ class InMemory:
 
     image: UInt8[Tensor, "n channels height width"]
     label: Int64[Tensor, " m"]
+    names: tuple[str, ...] = ()
+    """File of each image, where the images have files."""
 
     def __post_init__(self) -> None:
         if len(self.image) != len(self.label):
@@ -76,11 +78,12 @@ class InMemory:
 
     def to(self, device: torch.device | str) -> "InMemory":
         """Return the same images on `device`."""
-        return InMemory(self.image.to(device), self.label.to(device))
+        return InMemory(self.image.to(device), self.label.to(device), self.names)
 
     def __add__(self, other: "InMemory") -> "InMemory":
         """Return these images followed by the others."""
-        return InMemory(torch.cat([self.image, other.image]), torch.cat([self.label, other.label]))
+        image, label = torch.cat([self.image, other.image]), torch.cat([self.label, other.label])
+        return InMemory(image, label, self.names + other.names)
 
 
 @dataclasses.dataclass(frozen=True)

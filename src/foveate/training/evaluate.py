@@ -1,7 +1,7 @@
 """Evaluation: error rate of a model under a given policy, with its confidence interval."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, cast
 
@@ -82,6 +82,23 @@ class Evaluation:
         return self.num_errors / self.n
 
     @property
+    def recall(self) -> tuple[float, ...]:
+        """Share of each class's images that were answered rightly; NaN for a class without images."""
+        right = self.confusion.diagonal().double() / self.confusion.sum(1)
+        return tuple(right.tolist())
+
+    @property
+    def balanced_error(self) -> float:
+        """Error rate if every class had equally many images: 1 - the mean recall of the classes that have any."""
+        return 1 - float(torch.tensor(self.recall, dtype=torch.float64).nanmean())
+
+    @property
+    def at_chance(self) -> bool:
+        """Whether always answering the most frequent class is within the interval of the error, or better."""
+        always = 1 - int(self.confusion.sum(1).max()) / self.n
+        return self.interval[1] >= always
+
+    @property
     def interval(self) -> tuple[float, float]:
         """95 % interval of the error rate."""
         return wilson(self.num_errors, self.n)
@@ -99,6 +116,8 @@ class Evaluation:
         del counts["answers"]
         counts["confusion"] = self.confusion.tolist()
         counts["mean_glimpses"] = self.mean_glimpses
+        counts["recall"] = [None if math.isnan(share) else share for share in self.recall]
+        counts["balanced_error"] = self.balanced_error
         return counts | {"error_rate": self.error_rate, "interval": self.interval}
 
 
@@ -235,6 +254,25 @@ def predict(
             nowhere = torch.full_like(locations[-1:], torch.nan)
             locations = torch.cat([locations, nowhere.expand(missing, -1, -1, -1)])
         yield Predictions(batch.label.to(device), probabilities, locations, taken)
+
+
+def surest_mistakes(answers: Answers, most: int) -> list[int]:
+    """Indices of the wrong answers, those of the highest probability first."""
+    wrong = (answers.prediction != answers.label).nonzero().flatten()
+    return wrong[answers.probability[wrong].argsort(descending=True, stable=True)][:most].tolist()
+
+
+def mistake(index: int, answers: Answers, classes: Sequence[str], images: Images) -> dict[str, Any]:
+    """One wrong answer as JSON, with the file of the image if it has one."""
+    names = getattr(images, "names", ())
+    return {
+        "index": index,
+        "file": names[index] if names else None,
+        "label": classes[int(answers.label[index])],
+        "answer": classes[int(answers.prediction[index])],
+        "probability": float(answers.probability[index]),
+        "probability_of_label": float(answers.probability_of_label[index]),
+    }
 
 
 def multiply_adds(model: nn.Module) -> int:

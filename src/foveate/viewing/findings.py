@@ -16,7 +16,15 @@ from foveate.data.records import Images
 from foveate.policy.fixed import FIXED_POLICIES
 from foveate.settings import to_dict
 from foveate.training.build import Attention
-from foveate.training.evaluate import Answers, Evaluation, evaluate, multiply_adds, wilson
+from foveate.training.evaluate import (
+    Answers,
+    Evaluation,
+    evaluate,
+    mistake,
+    multiply_adds,
+    surest_mistakes,
+    wilson,
+)
 from foveate.training.stopping import StopPoint, choose_stop, curve_of, last_glimpse, stop_point, stopping_curve
 from foveate.viewing.density import count_fixations, grid_size
 from foveate.viewing.look import look
@@ -80,8 +88,7 @@ def collect(
     label = answers.label
     names = model.config.classes
     firsts = [int((label == c).nonzero()[0]) for c in label.unique().tolist()[:MAX_CLASSES]]
-    wrong = (answers.prediction != label).nonzero().flatten()
-    worst = wrong[answers.probability[wrong].argsort(descending=True, stable=True)][:MAX_MISTAKES].tolist()
+    worst = surest_mistakes(answers, MAX_MISTAKES)
 
     def look_at(index: int, stop: float | None = None) -> Look:
         pixels = images.read(torch.tensor([index], device=images.label.device))[0]
@@ -104,7 +111,7 @@ def collect(
         "stopping": stopping,
         "fixations": {"groups": ["all", *(names[int(label[i])] for i in firsts)], "counts": fixations.tolist()},
         "sample": [{"index": i, **seen.to_dict()} for i, seen in zip(firsts, sample, strict=True)],
-        "mistakes": [_mistake(i, answers, names) for i in worst],
+        "mistakes": [mistake(i, answers, names, images) for i in worst],
     }
     stop_at = partial(look_at, stop=stopping["stop"])
     easiest = tuple(map(stop_at, stopping["easiest"]))
@@ -199,14 +206,3 @@ def _gaze(mode: Evaluation) -> dict[str, Any]:
         raise ValueError("The model should look at locations (x, y). Found one that looks elsewhere.")
     gaze = asdict(mode.gaze)
     return {**gaze, "dependence": mode.gaze.dependence, "scanpath_dependence": mode.gaze.scanpath_dependence}
-
-
-def _mistake(index: int, answers: Answers, names: Sequence[str]) -> dict[str, Any]:
-    """One wrong answer as JSON."""
-    return {
-        "index": index,
-        "label": names[int(answers.label[index])],
-        "answer": names[int(answers.prediction[index])],
-        "probability": float(answers.probability[index]),
-        "probability_of_label": float(answers.probability_of_label[index]),
-    }

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -145,7 +146,7 @@ def _page(findings: ReportData, charts: dict[str, AggFigure], unders: Sequence[F
     for name, section in facts["config"].items():
         settings[name] = {key: _plain(value) for key, value in section.items()}
     page = Environment(loader=PackageLoader("foveate.viewing", ""), autoescape=True, undefined=StrictUndefined)
-    page.filters.update(percent=percent, interval=_interval, short=_short)
+    page.filters.update(percent=percent, interval=_interval, short=_short, basename=os.path.basename)
     return page.get_template("report.html.jinja").render(
         facts=facts,
         modes=findings.modes,
