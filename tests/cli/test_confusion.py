@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from foveate.cli.evaluate import MAX_MISTAKES, _print_confusion, _print_files
+from foveate.data.records import InMemory
 from foveate.training.evaluate import Answers
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -74,13 +75,12 @@ def test_wrong_answers_are_listed_with_their_files_the_surest_first(capsys: pyte
         probability_of_label=torch.tensor([0.9, 0.3, 0.1, 0.2]),
     )
     result: Any = SimpleNamespace(answers=answers, num_errors=3)
-    images: Any = SimpleNamespace(names=("a/0.png", "b/1.png", "a/2.png", "c/3.png"))
+    images = InMemory(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), answers.label, ("a/0", "b/1", "a/2", "c/3"))
     _print_files(result, ("a", "b", "c"), images)
     assert capsys.readouterr().out.splitlines()[1:] == [
-        "  a/2.png: answered as b (80.0%), is a",
-        "  c/3.png: answered as a (60.0%), is c",
-        "  b/1.png: answered as c (40.0%), is b",
+        "  a/2: answered as b (80.0%), is a",
+        "  c/3: answered as a (60.0%), is c",
+        "  b/1: answered as c (40.0%), is b",
     ]
-    images.names = ()
-    _print_files(result, ("a", "b", "c"), images)
+    _print_files(result, ("a", "b", "c"), InMemory(images.image, images.label))
     assert capsys.readouterr().out == ""
