@@ -286,3 +286,27 @@ def test_every_answer_is_wanted_but_not_there():
         HybridLoss(answers="every")(dataclasses.replace(rollout, logits=rollout.logits[-1:]), label(5))
     with pytest.raises(ValueError, match="`answers` should be one of 'last', 'every'"):
         HybridLoss(answers="first")
+
+
+@pytest.mark.parametrize("baseline", [*BASELINES, "none"])
+def test_a_function_may_give_the_reward(baseline: str):
+    """The policy's gradient is that of the same numbers as accuracy, and none flows into them."""
+    rollout, target = made(time=3, batch=6), label(3)
+
+    def right(seen: Rollout, wanted: Tensor) -> Tensor:
+        return (seen.final_logits.argmax(-1) == wanted).float() + 0 * seen.log_probs.sum()
+
+    named = HybridLoss(baseline=baseline, reward_scale=3.0)(rollout, target)
+    own = HybridLoss(baseline=baseline, reward=right, reward_scale=3.0)(rollout, target)
+    assert_equal(own.total, named.total)
+    assert_equal(own.reward, named.reward)
+    (of_own,) = torch.autograd.grad(own.total, rollout.log_probs)
+    (of_named,) = torch.autograd.grad(named.total, rollout.log_probs)
+    assert_equal(of_own, of_named)
+
+
+@pytest.mark.parametrize("wrong", [torch.zeros(6, 1), torch.zeros(5), torch.zeros(6, dtype=torch.int64), 1.0, None])
+def test_a_reward_of_another_shape_or_kind_is_refused(wrong: object):
+    loss = HybridLoss(reward=lambda *_: wrong)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match=r"`reward` should return one float for each of 6 answers\. Found "):
+        loss(made(time=2, batch=6), label(3))

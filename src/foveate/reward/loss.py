@@ -1,9 +1,10 @@
 """HybridLoss: the losses of a rollout of a RecurrentAttention."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Float, Shaped
+from jaxtyping import Float, Int64, Shaped
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils import _pytree as pytree
@@ -21,6 +22,7 @@ from foveate.reward.reward import (
 BASELINES = ("learned", "batch-mean", "leave-one-out", "none")
 ANSWERS = ("last", "every")
 REWARDS = {"accuracy": class_reward, "log-probability": log_probability_reward}
+Reward = Callable[[Rollout, Int64[Tensor, " batch"]], Float[Tensor, " batch"]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,8 @@ class HybridLoss(nn.Module):
         baseline: "learned" subtracts the baselines of the rollout and trains them; "batch-mean" subtracts the mean
             reward of the batch, "leave-one-out" the mean of the other rollouts of an image, "none" nothing.
         reward: "accuracy" is 1 for a correct prediction and 0 for a wrong one; "log-probability" is the log-probability
-            of the true class, which also ranks correct predictions.
+            of the true class, which also ranks correct predictions. A function of your own is given the rollout and the
+            label of each answer, and returns one number for each.
         reward_scale: factor of the reward.
         policy_weight: weight of the loss of the policy; the loss of the classification has the weight 1.
         baseline_weight: weight of the loss of the baselines.
@@ -78,7 +81,7 @@ class HybridLoss(nn.Module):
         self,
         *,
         baseline: str = "learned",
-        reward: str = "accuracy",
+        reward: str | Reward = "accuracy",
         reward_scale: float = 1.0,
         policy_weight: float = 1.0,
         baseline_weight: float = 1.0,
@@ -89,13 +92,13 @@ class HybridLoss(nn.Module):
         super().__init__()
         if baseline not in BASELINES:
             raise ValueError(f"`baseline` should be one of {', '.join(map(repr, BASELINES))}. Found {baseline!r}.")
-        if reward not in REWARDS:
+        if not callable(reward) and reward not in REWARDS:
             raise ValueError(f"`reward` should be one of {', '.join(map(repr, REWARDS))}. Found {reward!r}.")
         if answers not in ANSWERS:
             raise ValueError(f"`answers` should be one of {', '.join(map(repr, ANSWERS))}. Found {answers!r}.")
         self.baseline, self.label_smoothing = baseline, label_smoothing
         self.answers, self.early_weight = answers, early_weight
-        self.reward, self.reward_scale = REWARDS[reward], reward_scale
+        self.reward, self.reward_scale = reward, reward_scale
         self.policy_weight, self.baseline_weight = policy_weight, baseline_weight
         self.batch_mean = batch_mean  # replaced where several processes share a batch
 
@@ -108,13 +111,23 @@ class HybridLoss(nn.Module):
         num_rollouts = len(logits) // len(label)
         target = label.repeat(num_rollouts)
         classification_loss = self._classification_loss(rollout, target)
-        reward = self.reward(logits, target, self.reward_scale)
+        reward = self._reward(rollout, target)
         advantage = self._advantage(reward.view(num_rollouts, -1), rollout.baselines)
         policy_loss = -(advantage * rollout.log_probs).sum(0).mean()
         baseline_loss = self._baseline_loss(rollout.baselines, reward)
         total = classification_loss + self.policy_weight * policy_loss + self.baseline_weight * baseline_loss
         error = 1 - class_reward(logits, target).mean()
         return Losses(total, classification_loss, policy_loss, baseline_loss, reward.mean(), error)
+
+    def _reward(self, rollout: Rollout, target: Int64[Tensor, " batch"]) -> Float[Tensor, " batch"]:
+        """Reward of each answer, without gradient."""
+        if isinstance(self.reward, str):
+            return REWARDS[self.reward](rollout.final_logits, target, self.reward_scale)
+        reward = self.reward(rollout, target)
+        if not isinstance(reward, Tensor) or reward.shape != target.shape or not reward.is_floating_point():
+            found = f"{reward.dtype} of shape {tuple(reward.shape)}" if isinstance(reward, Tensor) else repr(reward)
+            raise ValueError(f"`reward` should return one float for each of {len(target)} answers. Found {found}.")
+        return reward.detach() * self.reward_scale
 
     def _classification_loss(self, rollout: Rollout, target: Tensor) -> Float[Tensor, ""]:
         """Cross-entropy of the answers, summed over the members of an ensemble."""
