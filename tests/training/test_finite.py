@@ -215,7 +215,7 @@ def test_a_gpu_is_asked_every_so_often_and_names_the_step_all_the_same(patient_w
 def test_a_step_reads_nothing_back(patient_watch: None, optimizer: str, monkeypatch: pytest.MonkeyPatch):
     """The update, the sums and the watch of an epoch: no value is asked for."""
     # It reads values on a CPU only.
-    monkeypatch.setattr("foveate.reward.loss.check_target", lambda name, target, classes: target)
+    monkeypatch.setattr("foveate.reward.loss.check_target", lambda name, target, classes, device: target)
     config = tiny(image=(1, 8, 8), classes=tuple("0123456789"), max_grad_norm=1.0, optimizer=optimizer)
     steps = Epoch(create_train_state(config, torch.device("cpu")), load_scenes(config.data), Progress()).run()
     next(steps)

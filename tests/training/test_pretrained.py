@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -388,9 +389,17 @@ def prune(model):
     return model
 
 
+@torch.no_grad()
+def overflow(model, value: float = float("nan")):
+    model.core.recurrent.weight[0, :2] = value
+    return model
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
+        (overflow, "`core.recurrent.weight` should be finite. Found 2 of 144 numbers that are not."),
+        (partial(overflow, value=float("-inf")), "should be finite. Found 2 of 144 numbers that are not."),
         (
             replace_classifier,
             "`classifier` should be a `Sequential`, as the config says. Found `torch.nn",

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from foveate.policy.units import units
-from foveate.reward.reward import binary_reward, check_target, class_reward
+from foveate.reward.reward import binary_reward, check_floats, check_target, class_reward
 
 
 class _RewardCriterion(nn.Module, ABC):
@@ -38,15 +38,19 @@ class _RewardCriterion(nn.Module, ABC):
         """-mean R, with the gradients of REINFORCE to the units and of mean (b - R)^2 to the baseline only.
 
         Raises:
-            ValueError: if `target` is not one class for each prediction, or `baseline` not one for each or for all.
+            ValueError: if `target` is not one class for each prediction, or `baseline` not one for each or for all, or
+                types or devices do not fit.
             RuntimeError: if `module` has drawn nothing since the last call.
         """
+        check_floats("prediction", prediction)
+        check_floats("baseline", baseline, prediction.device)
         if prediction.ndim != self.prediction_dims:
             raise ValueError(
                 f"`prediction` should have {self.prediction_dims} dimension(s), the first one for the samples. "
                 f"Found the shape {tuple(prediction.shape)}."
             )
-        target = check_target("target", target, prediction.shape[1] if prediction.ndim == 2 else 2)
+        classes = prediction.shape[1] if prediction.ndim == 2 else 2
+        target = check_target("target", target, classes, prediction.device)
         if len(prediction) != len(target):
             raise ValueError(
                 f"`prediction` should be one for each of the {len(target)} targets. Found {len(prediction)}."

@@ -12,6 +12,7 @@ from torch.utils import _pytree as pytree
 from foveate.recurrent.rollout import Rollout
 from foveate.reward.reward import (
     batch_mean,
+    check_floats,
     check_target,
     class_reward,
     learned,
@@ -104,8 +105,12 @@ class HybridLoss(nn.Module):
 
     def forward(self, rollout: Rollout, label: Shaped[Tensor, "..."]) -> Losses:
         """Losses of a rollout over B images with B labels; M * B predictions mean M rollouts of each image."""
+        if not isinstance(rollout, Rollout):
+            raise ValueError(f"`rollout` should be what a model returned. Found a {type(rollout).__name__}.")
+        for name in ("logits", "log_probs", "baselines"):
+            check_floats(f"rollout.{name}", getattr(rollout, name))
         logits = rollout.final_logits
-        label = check_target("label", label, logits.shape[1])
+        label = check_target("label", label, logits.shape[1], logits.device)
         if len(logits) % len(label):
             raise ValueError(f"The rollout of {len(logits)} answers should fit the {len(label)} labels.")
         num_rollouts = len(logits) // len(label)

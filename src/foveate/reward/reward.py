@@ -1,4 +1,4 @@
-"""Rewards of predictions, advantages made of them, and the check of the classes that every loss is given.
+"""Rewards of predictions, advantages made of them, and the checks of what every loss is given.
 
 Neither has a gradient. Rewards of M rollouts of B images have the shape (M, B).
 """
@@ -77,13 +77,34 @@ def leave_one_out(reward: Float[Tensor, "rollouts images"]) -> Float[Tensor, " b
     return ((reward - reward.mean(0)) * (rollouts / (rollouts - 1))).flatten()
 
 
-def check_target(name: str, target: Shaped[Tensor, "..."], classes: int) -> Int64[Tensor, " batch"]:
+def check_floats(name: str, value: object, device: torch.device | None = None) -> None:
+    """Check that an argument is a tensor of floating point, and on `device` if that is given.
+
+    Raises:
+        ValueError: if it is anything else.
+    """
+    if not isinstance(value, Tensor):
+        raise ValueError(f"`{name}` should be a tensor of floating point. Found a {type(value).__name__}.")
+    if not value.is_floating_point():
+        raise ValueError(f"`{name}` should be of floating point. Found {value.dtype}.")
+    _check_device(name, value, device)
+
+
+def _check_device(name: str, value: Tensor, device: torch.device | None) -> None:
+    if device is not None and value.device != device:
+        raise ValueError(f"`{name}` should be on the device of the predictions, {device}. Found {value.device}.")
+
+
+def check_target(
+    name: str, target: Shaped[Tensor, "..."], classes: int, device: torch.device | None = None
+) -> Int64[Tensor, " batch"]:
     """The classes as int64. The argument `name` is the one that messages speak of.
 
     The range is checked on a CPU only: reading values would wait for a GPU.
 
     Raises:
-        ValueError: if `target` is not one class in 0..classes - 1 for each sample, of an integer type or bool.
+        ValueError: if `target` is not one class in 0..classes - 1 for each sample, of an integer type or bool, or not
+            on `device`.
 
     >>> check_target("target", torch.tensor([True, False]), 2)
     tensor([1, 0])
@@ -96,6 +117,7 @@ def check_target(name: str, target: Shaped[Tensor, "..."], classes: int) -> Int6
         raise ValueError(
             f"`{name}` should be one class for each sample, of shape (batch,). Found the shape {tuple(target.shape)}."
         )
+    _check_device(name, target, device)
     target = target.long()
     has_values = type(target) is Tensor and target.device.type == "cpu"
     if not has_values or torch.compiler.is_compiling():

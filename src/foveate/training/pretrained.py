@@ -26,7 +26,8 @@ def save_pretrained(model: nn.Module, folder: str | os.PathLike[str]) -> Path:
     nor halves of two.
 
     Raises:
-        ValueError: if `from_pretrained` would not rebuild the model, because it has other parts than its config says.
+        ValueError: if `from_pretrained` would not rebuild the model, because it has other parts than its config says,
+            or its weights are not finite.
 
     Example:
         >>> import tempfile
@@ -175,6 +176,9 @@ def collect_weights(model: nn.Module, config: Model) -> dict[str, Tensor]:
             raise ValueError(f"`{name}` should be of shape {tuple(wanted.shape)}, as in the config. Found {found}.")
         if tensor.is_meta:
             raise ValueError(f"`{name}` should hold numbers. Found a tensor on the meta device.")
+        broken = tensor.numel() - int(tensor.isfinite().sum())
+        if broken:
+            raise ValueError(f"`{name}` should be finite. Found {broken:,} of {tensor.numel():,} numbers that are not.")
         weights[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
     for name in model.state_dict():
         if _plain(name) not in weights and ".parametrizations." not in name:
