@@ -18,6 +18,10 @@ def locations(count: int, seed: int) -> Tensor:
     return torch.randint(-20, 21, (count, 2), generator=torch.Generator().manual_seed(seed)) / 16
 
 
+UNKNOWN = [torch.int8, torch.int16, torch.int32, torch.int64, torch.uint16, torch.complex64]
+UNKNOWN += [torch.float8_e4m3fn, torch.float8_e5m2]
+
+
 def pixels(*shape: int, seed: int = 0) -> Tensor:
     """Random bytes."""
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
@@ -201,7 +205,7 @@ def test_a_floating_point_image_keeps_its_type(scale, dtype):
     assert SpatialGlimpse(4, 2, scale)(torch.rand(1, 1, 9, 9).to(dtype), torch.zeros(1, 2)).dtype == dtype
 
 
-@pytest.mark.parametrize("dtype", [torch.int8, torch.int16, torch.int32, torch.int64, torch.uint16, torch.complex64])
+@pytest.mark.parametrize("dtype", UNKNOWN)
 @pytest.mark.parametrize("single", [True, False])
 def test_types_without_a_known_range_are_refused(single, dtype):
     image, location = torch.zeros(1, 1, 9, 9, dtype=dtype), torch.zeros(1, 2)

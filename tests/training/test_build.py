@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from asserts import operations
 from foveate import GRUCore, LSTMCore, RectifiedCore, build, settings
 from foveate.config import Config, Model
 from foveate.training.derive import derive
@@ -132,3 +133,22 @@ def test_what_cannot_be_built_is_refused_in_a_sentence(changes: dict, sentence: 
 def test_an_image_of_other_channels_is_refused_in_a_sentence():
     with pytest.raises(ValueError, match=r"`image` should have 1 channel\(s\), as the model has\. Found 3\."):
         build(tiny_model())(torch.zeros(2, 3, 8, 8))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_floats_in_0_to_255_are_refused(dtype: torch.dtype):
+    model = build(Model(**MNIST)).eval()
+    image = torch.randint(0, 256, (3, 1, 28, 28)).to(dtype)
+    with pytest.raises(ValueError, match=rf"^`image` of {dtype} should be in \[0, 1\]\. Found 25\d: divide by 255"):
+        model(image)
+    model((image / 255 - 0.13) / 0.31)  # as its owner may have trained it
+
+
+def test_a_range_is_read_only_where_that_costs_nothing(without_shape_checks: None):
+    model = build(Model(**MNIST)).eval()
+    bright = torch.full((3, 1, 28, 28), 255.0)
+    assert "_local_scalar_dense" not in operations(lambda: model(bright.to(torch.uint8)))  # what training gives
+    model.to("meta")(bright.to("meta"))
+    model = build(Model(**MNIST, num_glimpses=1)).eval()
+    assert torch.export.export(model, (bright / 255,)).module()(bright).logits.isfinite().all()
+    assert torch.func.vmap(lambda one: model(one[None], sample=False).logits[-1, 0])(bright / 255).shape == (3, 10)

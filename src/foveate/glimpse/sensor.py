@@ -13,6 +13,7 @@ from foveate.glimpse.location import coverage, window_sizes
 from foveate.glimpse.runs import has_byte_rows, read_runs
 from foveate.glimpse.windows import can_read_natively, read_windows
 
+TYPES = (torch.uint8, torch.bool, torch.float16, torch.bfloat16, torch.float32, torch.float64)
 MAX_WINDOW = 2**16  # pixels; larger than any image, and far from an overflow
 
 
@@ -131,10 +132,12 @@ class SpatialGlimpse(nn.Module):
             raise ValueError(
                 f"`image` should be (batch, channels, height, width), none of them 0. Found {tuple(image.shape)}."
             )
-        if not (image.is_floating_point() or image.dtype in (torch.uint8, torch.bool)):
+        if image.dtype not in TYPES:
+            advice = (
+                "`image.float()` reads [0, 1]" if image.is_floating_point() else "`image.to(torch.uint8)` reads 0..255"
+            )
             raise ValueError(
-                "`image` should be uint8 in 0..255, or floating point in [0, 1]. "
-                f"Found {image.dtype}; `image.to(torch.uint8)` reads 0..255."
+                f"`image` should be uint8 in 0..255, or floating point in [0, 1]. Found {image.dtype}; {advice}."
             )
         if location.ndim != 2 or location.shape[1] != 2 or location.shape[0] % image.shape[0]:
             raise ValueError(
