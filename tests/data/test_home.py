@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from foveate.cli import main
+from foveate.cli.options import expand_homes
 from foveate.data.download import _cache
 from foveate.data.home import expand_home
 from foveate.data.sources import load
@@ -33,6 +35,39 @@ def test_a_home_folder_takes_the_place_of_the_tilde(monkeypatch: pytest.MonkeyPa
 def test_a_user_that_does_not_exist_is_named(source: str):
     with pytest.raises(ValueError, match=r"`~no-such-user.*` should begin with a home folder that exists"):
         load(source)
+
+
+def test_every_path_of_a_command_may_begin_with_a_home_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert expand_homes(["look", "~/run", "--out=~/x", "a~b", "--stop", "0.9"]) == [
+        "look",
+        f"{tmp_path}/run",
+        f"--out={tmp_path}/x",
+        "a~b",
+        "--stop",
+        "0.9",
+    ]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "train digits --folder ~no-such-user/run",
+        "train digits --folder=~no-such-user/run",
+        "sweep digits -o ~no-such-user/sweep",
+        "look digits --out ~no-such-user/looks",
+        "evaluate digits --report --out ~no-such-user/report",
+        "predict digits . --csv ~no-such-user/table.csv",
+        "export digits ~no-such-user/digits.onnx",
+    ],
+)
+def test_nothing_is_written_for_a_user_that_does_not_exist(
+    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    assert main(command.split()) == 2
+    assert "should begin with a home folder that exists" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.usefixtures("homeless")

@@ -17,7 +17,7 @@ from foveate.cli.evaluate import evaluate
 from foveate.cli.export import export
 from foveate.cli.help import ALL, TrainHelp
 from foveate.cli.look import look
-from foveate.cli.options import fill_in, square_sizes
+from foveate.cli.options import expand_homes, fill_in, square_sizes
 from foveate.cli.predict import predict
 from foveate.cli.recipes import recipes
 from foveate.cli.sweep import sweep
@@ -74,7 +74,9 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with warnings.catch_warnings():
             warnings.showwarning = _Warn()
-            return app(arguments, exit_on_error=False, print_error=False, result_action="return_value") or 0
+            return (
+                app(expand_homes(arguments), exit_on_error=False, print_error=False, result_action="return_value") or 0
+            )
     except KeyboardInterrupt:  # before or after training; during training, `train` handles it and says more
         if arguments[:1] == ["train"]:
             print("\nStopped. To continue a started run, repeat the command with `--resume`.")

@@ -1,5 +1,6 @@
 """Values of the options of `foveate train`: flags first, then the recipe, then the defaults."""
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,3 +71,20 @@ def square_sizes(arguments: list[str]) -> list[str]:
         if alone and argument.isdigit() and arguments[i - 1] in options:
             squared.append(argument)
     return squared
+
+
+def expand_homes(arguments: list[str]) -> list[str]:
+    """Return the command line with home folders in place of every `~`, also in `--out=~/x`, which no shell expands.
+
+    Raises:
+        ValueError: if there is no such user.
+    """
+    expanded: list[str] = []
+    for argument in arguments:
+        found = re.fullmatch(r"(-[^=]+=)?(~.*)", argument)
+        if found:
+            from foveate.data.home import expand_home  # imports torch
+
+            argument = f"{found[1] or ''}{expand_home(found[2])}"
+        expanded.append(argument)
+    return expanded
