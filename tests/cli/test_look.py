@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,23 @@ def test_images_of_the_same_name_are_all_kept(run: Path, tmp_path: Path, capsys:
     files = {entry[kind] for entry in entries for kind in ("picture", "animation")}
     assert len({file.lower() for file in files}) == 2 * len(names)
     assert {str(path) for path in (tmp_path / "looks").iterdir()} == files
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere every name is UTF-8.")
+def test_names_that_are_not_utf8_are_drawn_and_listed(
+    run: Path, digits: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    names = [os.fsdecode(name) for name in (b"\xfe.png", b"\xff.png")]
+    paths = [shutil.copy(digits[1], tmp_path / name) for name in names]
+    assert main(["look", str(run), *map(str, paths), "--out", str(tmp_path / "looks"), "--json"]) == 0
+    assert [seen["picture"] for seen in answers(capsys)] == [
+        str(tmp_path / "looks" / "\ufffd.png"),
+        str(tmp_path / "looks" / "\ufffd-1.png"),
+    ]
+    table = tmp_path / "table.csv"
+    assert main(["predict", str(run), *map(str, paths), "--csv", str(table)]) == 0
+    rows = table.read_text(encoding="utf-8").splitlines()[1:]
+    assert [row.split(",")[0] for row in rows] == [rf"{tmp_path}/\udcfe.png", rf"{tmp_path}/\udcff.png"]
 
 
 def test_an_image_is_never_replaced_by_its_picture(

@@ -1,6 +1,8 @@
 """`foveate evaluate` and its report, as they are typed."""
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,18 @@ def test_a_report_elsewhere_of_the_validation_images_as_json(
     assert told == (out / "report.json").read_text()
     assert json.loads(told)["split"] == "validation"
     assert json.loads(told)["modes"][0]["num_glimpses"] == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Elsewhere every name is UTF-8.")
+def test_a_report_in_folders_whose_names_are_not_utf8(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    renamed = tmp_path / os.fsdecode(b"caf\xe9")
+    renamed.symlink_to(run)
+    command = ["evaluate", str(renamed), "--report", "--out", str(renamed / "copy"), "--num-rollouts", "2"]
+    monkeypatch.setattr(sys, "argv", ["foveate", *command])
+    assert main(command) == 0
+    facts = json.loads((renamed / "copy" / "report.json").read_text(encoding="utf-8"))
+    assert facts["title"] == f"{tmp_path}/caf\ufffd"
+    assert f"{tmp_path}/caf\ufffd/copy" in facts["command"]
 
 
 @pytest.mark.parametrize(

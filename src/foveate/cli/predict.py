@@ -113,7 +113,9 @@ def _writers(table: Path | None, lines: Path | None, top: int) -> Iterator[Any]:
         to_json = None
         if table:
             beside = stack.enter_context(aside(table))
-            to_csv = table_writer.writer(stack.enter_context(beside.open("w", newline="", encoding="utf-8")))
+            # Names that are not UTF-8 are escaped as in JSON.
+            file = beside.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+            to_csv = table_writer.writer(stack.enter_context(file))
             head = ["path", "glimpses", "error"]
             for rank in range(1, top + 1):
                 head += [f"class_{rank}", f"probability_{rank}"]

@@ -47,6 +47,7 @@ def web(
             f"The page needs the extra `web`: pip install 'foveate[web]'. Found no {error.name}."
         ) from None
     from foveate.cli.opened import open_run
+    from foveate.data.home import legible
     from foveate.training.stopping import STOP, read_stop
     from foveate.web.models import ServedModel
     from foveate.web.serve import serve
@@ -56,7 +57,7 @@ def web(
     served: list[ServedModel] = []
     for path in dict.fromkeys([first, *others]):
         opened = open_run(path, "cpu")
-        name = path.resolve().name
+        name = legible(path.resolve().name)
         if name in [each.name for each in served]:
             name = f"{name} of foveate"
         stop = read_stop(opened.model_folder).stop if (opened.model_folder / STOP).is_file() else ServedModel.stop

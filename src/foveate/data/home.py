@@ -1,5 +1,6 @@
-"""Paths that begin with `~`."""
+"""Paths as users type them: `~` at the beginning, and names that are not UTF-8."""
 
+import re
 from pathlib import Path
 
 
@@ -19,3 +20,13 @@ def expand_home(path: str | Path) -> Path:
         raise ValueError(
             f"`{path}` should begin with a home folder that exists. Found none: write the whole path."
         ) from None
+
+
+def legible(name: str) -> str:
+    """Replace what UTF-8 lacks, as in the name of a file from an older system, so that it can be drawn and written.
+
+    Example:
+        >>> legible("caf\\udce9.png")
+        'caf\ufffd.png'
+    """
+    return re.sub("[\ud800-\udfff]", "\ufffd", name)

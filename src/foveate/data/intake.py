@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from torch import Tensor, from_numpy
 
+from foveate.data.home import legible
 from foveate.data.picture import MAX_PIXELS, open_picture, upright
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ def read_picture(path: Path) -> "Picture":
 def name_of(image: object) -> str:
     """The name of the file that an image comes from; empty where there is none."""
     if isinstance(image, (str, os.PathLike)):
-        return Path(image).name
+        return legible(Path(image).name)
     name = getattr(image, "filename", None) or getattr(image, "name", None)
-    return Path(name).name if isinstance(name, (str, os.PathLike)) else ""
+    return legible(Path(name).name) if isinstance(name, (str, os.PathLike)) else ""
 
 
 def as_pixels(image: Tensor) -> Shaped[Tensor, "channels height width"]:

@@ -124,10 +124,10 @@ def _outline(config: Model) -> dict[str, tuple[int, ...]]:
 def _read_weights(path: Path, wanted: dict[str, tuple[int, ...]]) -> dict[str, torch.Tensor]:
     """The tensors of a file, if it holds exactly the tensors of the model."""
     from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    from safetensors.torch import load
 
     try:
-        weights = load_file(path)
+        weights = load(path.read_bytes())  # `load_file` takes no path that is not UTF-8
     except SafetensorError as error:
         raise ValueError(f"`{path}` should be a safetensors file. Found a damaged one ({error}).") from None
     found = {name: tuple(tensor.shape) for name, tensor in weights.items()}

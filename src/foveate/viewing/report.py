@@ -14,6 +14,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from foveate.config import Config
+from foveate.data.home import legible
 from foveate.data.records import Images
 from foveate.storage.files import aside, atomic_write
 from foveate.training.build import Attention
@@ -81,8 +82,12 @@ def make_report(
     if gaze is None:
         raise ValueError("The model should look at locations (x, y). Found one that looks elsewhere.")
     lines = [] if findings.modes[0].num_glimpses == 1 else [{**findings.facts["gaze"]}]
-    about = {"title": title, "split": split, "warnings": list(diagnose(lines, model.config, lasting=1).values())}
-    findings = replace(findings, facts={**about, **findings.facts, **surroundings(config, command)})
+    about = {
+        "title": legible(title),
+        "split": split,
+        "warnings": list(diagnose(lines, model.config, lasting=1).values()),
+    }
+    findings = replace(findings, facts={**about, **findings.facts, **surroundings(config, legible(command))})
     progress("pictures")
     classes = [row["name"] for row in findings.facts["classes"]]
     charts = {
