@@ -184,22 +184,38 @@ case $1 in --version) echo g++ 12;; *) echo fatal error: Python.h: No such file 
 
 
 @pytest.mark.parametrize(
-    ("compiler", "cache", "reason"),
+    ("compiler", "reason"),
     [
-        (NO_HEADERS, "cache", "install python3-dev"),
-        ("#!/bin/sh\nexit 1\n", "cache", "No working C++ compiler"),
-        (None, "file/cache", "Not a directory"),
+        (NO_HEADERS, "install python3-dev"),
+        ("#!/bin/sh\nexit 1\n", "No working C++ compiler"),
     ],
 )
-def test_a_compiler_that_cannot_do_it_costs_one_sentence(tmp_path: Path, compiler: str | None, cache: str, reason: str):
-    """No Python headers, no working compiler, and a cache folder that cannot be made."""
-    (tmp_path / "file").touch()
-    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / cache)}
-    if compiler:
-        (tmp_path / "g++").write_text(compiler)
-        (tmp_path / "g++").chmod(0o755)
-        environment["CXX"] = str(tmp_path / "g++")
+def test_a_compiler_that_cannot_do_it_costs_one_sentence(tmp_path: Path, compiler: str, reason: str):
+    """No Python headers, and no working compiler."""
+    (tmp_path / "g++").write_text(compiler)
+    (tmp_path / "g++").chmod(0o755)
+    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"), "CXX": str(tmp_path / "g++")}
     run = subprocess.run([sys.executable, "-c", BROKEN], capture_output=True, text=True, env=environment, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stderr.count("The run goes on without compiling.") == 1
     assert reason in run.stderr
+
+
+CREATE = """
+import torch
+from foveate.training.state import create_train_state
+from training.tiny import tiny
+
+create_train_state(tiny(image=(1, 8, 8), classes=("a", "b")), torch.device("cpu"), compiled={compiled})
+"""
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_cache_folder_that_cannot_be_made_costs_one_sentence(tmp_path: Path, compiled: bool):
+    (tmp_path / "file").touch()
+    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "file" / "cache")}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    program = CREATE.format(compiled=compiled)
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False)
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.count("`TORCHINDUCTOR_CACHE_DIR` should be a folder that can be written. Found ") == 1

@@ -18,6 +18,7 @@ from torch import Tensor
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 LAUNCHERS = ("ccache", "sccache", "distcc", "icecc")  # programs that run the compiler named after them
+CACHE = "TORCHINDUCTOR_CACHE_DIR"
 MAX_REASON = 200  # characters
 
 
@@ -66,10 +67,25 @@ class CompiledFunction:
         return result
 
 
+def check_cache() -> None:
+    """Leave the cache folder to PyTorch if the one in the environment cannot be used, with a warning.
+
+    Otherwise importing PyTorch's compiler would fail, which every optimizer does.
+    """
+    folder = os.environ.get(CACHE)
+    if not folder:
+        return
+    with suppress(OSError):
+        os.makedirs(folder, exist_ok=True)
+    if not os.access(folder, os.W_OK):
+        del os.environ[CACHE]
+        warnings.warn(f"`{CACHE}` should be a folder that can be written. Found `{folder}`: not used.", stacklevel=2)
+
+
 def reset_compiler() -> None:
     """Forget what was compiled: a process compiles a function for eight shapes at most, and then runs it as written."""
     compile_function.cache_clear()
-    with suppress(OSError):  # a cache folder that cannot be written, as the first step will report
+    with suppress(OSError):  # a full disk, as the first step will report
         torch.compiler.reset()
 
 

@@ -11,7 +11,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from foveate.config import Config, Training
 from foveate.policy.units import ReinforceNormal, units
 from foveate.reward.loss import HybridLoss
-from foveate.speed.compile import reset_compiler
+from foveate.speed.compile import check_cache, reset_compiler
 from foveate.training.build import Attention, build, build_loss
 from foveate.training.distributed import ALONE, World
 from foveate.training.schedule import ramp_decay
@@ -103,6 +103,7 @@ def create_train_state(
 ) -> TrainState:
     """Create the state before the first step, with parameters drawn from torch's global generator."""
     training = config.training
+    check_cache()
     if compiled:
         reset_compiler()
     model = build(config).to(device)
