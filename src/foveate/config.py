@@ -74,6 +74,14 @@ class Data(Section):
     """Largest random shift of a training image in pixels."""
     elastic: NotNegative = 0.0
     """Largest random shift in pixels of the knots of a 5 x 5 grid that bends a training image."""
+    horizontal_flip: Annotated[float, Ge(0), Le(1)] = 0.0
+    """Probability of flipping a training image from left to right."""
+    brightness: Annotated[float, Ge(0), Le(1)] = 0.0
+    """Largest random change of its brightness, as a fraction."""
+    contrast: Annotated[float, Ge(0), Le(1)] = 0.0
+    """Largest random change of its contrast, as a fraction."""
+    erasing: Annotated[float, Ge(0), Le(1)] = 0.0
+    """Probability of blackening a rectangle of a training image."""
     standardize: Literal["auto", "on", "off"] = "auto"
     """Subtract the mean of each channel and divide by its standard deviation; `auto` does so unless handwriting."""
     epoch_size: CountOrZero = 0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from foveate.data.augment import MAX_RANGE, Augmentation, affine, bend
+from foveate.data.augment import MAX_RANGE, Augmentation, affine, bend, recolor
 from foveate.data.batches import batches
 from foveate.data.canvas import Canvas
 from foveate.data.records import InMemory
@@ -171,3 +171,73 @@ def test_elastic_distortions_are_independent_and_reproducible():
     bent = Augmentation(elastic=2)(image, seed(1))
     assert len(bent.unique(dim=0)) == 8
     assert torch.equal(bent, Augmentation(elastic=2)(image, seed(1)))
+
+
+def test_flips_are_exact_and_as_frequent_as_asked():
+    image = torch.randint(0, 256, (1000, 1, 3, 5), dtype=torch.uint8, generator=seed(1))
+    found = Augmentation(horizontal_flip=0.3)(image, seed())
+    same = (found == image).flatten(1).all(1)
+    flipped = (found == image.flip(-1)).flatten(1).all(1)
+    assert torch.equal(same, ~flipped)
+    assert 0.25 < flipped.double().mean() < 0.35
+    assert torch.equal(Augmentation(horizontal_flip=1)(image, seed()), image.flip(-1))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_brightness_and_contrast_are_those_of_torchvision(channels: int):
+    """Written out: v2.functional.adjust_brightness, then adjust_contrast, on numbers that are not rounded between."""
+    image = torch.randint(0, 256, (2, channels, 4, 5), dtype=torch.uint8, generator=seed(1))
+    bright, contrast = torch.tensor([0.5, 1.4]), torch.tensor([1.7, 0.2])
+    found = recolor(image, bright.view(2, 1, 1, 1), contrast.view(2, 1, 1, 1))
+    weights = (0.2989, 0.587, 0.114) if channels == 3 else (1.0,)
+    for i in range(2):
+        lit = [[min(255.0, p * float(bright[i])) for p in image[i, c].flatten().tolist()] for c in range(channels)]
+        gray = [sum(w * lit[c][j] for c, w in enumerate(weights)) for j in range(20)]
+        mean = sum(gray) / 20
+        for c in range(channels):
+            wanted = [min(255.0, max(0.0, mean + float(contrast[i]) * (p - mean))) for p in lit[c]]
+            assert found[i, c].flatten().tolist() == pytest.approx(wanted, abs=0.51)
+
+
+def test_factors_stay_within_their_range():
+    image = torch.full((500, 1, 2, 2), 100, dtype=torch.uint8)
+    found = Augmentation(brightness=0.2)(image, seed())[:, 0, 0, 0]
+    assert 80 <= found.min() <= 82
+    assert 118 <= found.max() <= 120
+    flat = Augmentation(contrast=0.5)(image, seed())
+    assert torch.equal(flat, image)
+
+
+def test_a_rectangle_is_erased():
+    image = torch.full((400, 2, 20, 30), 255, dtype=torch.uint8)
+    found = Augmentation(erasing=0.5)(image, seed())
+    black = found == 0
+    assert torch.equal(black[:, 0], black[:, 1])
+    assert torch.equal(found[~black], image[~black])
+    erased = black[:, 0].flatten(1).any(1)
+    assert 0.4 < erased.double().mean() < 0.6
+    for one in black[erased, 0]:
+        rows = one.any(1).nonzero().flatten()
+        columns = one.any(0).nonzero().flatten()
+        assert one.sum() == (rows[-1] - rows[0] + 1) * (columns[-1] - columns[0] + 1)  # one whole rectangle
+        assert 0.01 < one.double().mean() < 0.36
+    edges = black[:, 0].any(0)
+    assert all(side.any() for side in (edges[0], edges[-1], edges[:, 0], edges[:, -1]))
+
+
+@pytest.mark.parametrize("name", ["horizontal_flip", "brightness", "contrast", "erasing"])
+def test_changes_of_pixels_are_drawn_after_the_warp(name: str):
+    """So that a recipe without them keeps its numbers; and each image of a batch has a draw of its own."""
+    image = torch.randint(0, 256, (40, 1, 9, 9), dtype=torch.uint8, generator=seed(1))
+    plain = Augmentation(degrees=20)(image, seed())
+    found = Augmentation(degrees=20, **{name: 0.5})(image, seed())
+    assert torch.equal(found, Augmentation(**{name: 0.5})(plain, after_warp()))
+    assert torch.equal(found, Augmentation(degrees=20, **{name: 0.5})(image, seed()))
+    assert (found != plain).flatten(1).any(1).sum() > 1
+
+
+def after_warp() -> torch.Generator:
+    """The generator of `seed()` after the draws of a warp of 40 images."""
+    generator = seed()
+    torch.rand(40, 5, generator=generator)
+    return generator

@@ -1,7 +1,8 @@
-"""Random augmentation of training images: rotation, scale, translation and elastic distortion."""
+"""Random augmentation of training images: warps, horizontal flips, brightness, contrast and erasing."""
 
 import dataclasses
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, UInt8
@@ -9,14 +10,20 @@ from torch import Tensor
 from torch.nn import functional as F
 
 KNOTS = 5  # per side: the control points of an elastic distortion
-MAX_RANGE = {"degrees": 180.0, "scale": 0.99, "translate": math.inf, "elastic": math.inf}
+WARPS = {"degrees": 180.0, "scale": 0.99, "translate": math.inf, "elastic": math.inf}
+MAX_RANGE = WARPS | {"brightness": 1.0, "contrast": 1.0, "horizontal_flip": 1.0, "erasing": 1.0}
+ERASED, STRETCH = (0.02, 0.33), 3.3  # area as a share of the image, and greatest ratio of its sides, as in torchvision
+GRAY = (0.2989, 0.587, 0.114)  # weights of red, green and blue, as in torchvision
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Largest rotation (degrees), scale (fraction), translation and elastic distortion (pixels).
+    """Largest rotation (degrees), scale (fraction), translation and elastic distortion (pixels), and changes of pixels.
 
     Each image of a batch gets its own parameters, uniform in [-range, range]; width and height are scaled separately.
+    Brightness and contrast multiply by a factor in [1 - range, 1 + range], contrast around the mean gray; `erasing` and
+    `horizontal_flip` are probabilities. These four are torchvision's `ColorJitter`, `RandomErasing` with black, and
+    `RandomHorizontalFlip`.
     An elastic distortion moves 5 x 5 control points by up to `elastic` pixels in x and y and interpolates between them
     with cubic splines. Pixels are interpolated bilinearly, and pixels outside the image are black.
 
@@ -24,7 +31,7 @@ class Augmentation:
     blurs a draw at every pixel).
 
     Raises:
-        ValueError: if a range is negative, `degrees` is above 180, or `scale` above 0.99.
+        ValueError: if a range is negative, `degrees` is above 180, `scale` above 0.99, or one of the last four above 1.
 
     Example:
         >>> image = torch.zeros(1, 1, 5, 5, dtype=torch.uint8)
@@ -36,6 +43,10 @@ class Augmentation:
     scale: float = 0.0
     translate: float = 0.0
     elastic: float = 0.0
+    brightness: float = 0.0
+    contrast: float = 0.0
+    horizontal_flip: float = 0.0
+    erasing: float = 0.0
 
     def __post_init__(self) -> None:
         for name, most in MAX_RANGE.items():
@@ -52,13 +63,24 @@ class Augmentation:
         self, image: UInt8[Tensor, "batch channels height width"], generator: torch.Generator
     ) -> UInt8[Tensor, "batch channels height width"]:
         """Return a batch of augmented images; the generator is on their device."""
-        if self.is_identity:
-            return image
-        height, width = image.shape[-2:]
 
         def uniform(*shape: int) -> Tensor:
             return torch.rand(len(image), *shape, generator=generator, device=image.device) * 2 - 1
 
+        if any(getattr(self, name) for name in WARPS):
+            image = self._warp(image, uniform)
+        if self.horizontal_flip:
+            flipped = uniform(1, 1, 1) < 2 * self.horizontal_flip - 1
+            image = torch.where(flipped, image.flip(-1), image)
+        if self.brightness or self.contrast:
+            image = recolor(image, 1 + self.brightness * uniform(1, 1, 1), 1 + self.contrast * uniform(1, 1, 1))
+        if self.erasing:
+            image = erase(image, uniform(5), self.erasing)
+        return image
+
+    def _warp(self, image: UInt8[Tensor, "batch channels height width"], uniform: Callable[..., Tensor]) -> Tensor:
+        """Rotate, scale, move and bend."""
+        height, width = image.shape[-2:]
         draws = uniform(5)
         translate = (2 * self.translate / width, 2 * self.translate / height)
         theta = affine(draws, self.degrees, self.scale, translate, width / height)
@@ -66,6 +88,37 @@ class Augmentation:
         if self.elastic:
             grid = grid + bend(uniform(2, KNOTS, KNOTS), self.elastic, (height, width))
         return F.grid_sample(image.float(), grid, align_corners=False).round_().to(torch.uint8)
+
+
+def recolor(
+    image: UInt8[Tensor, "batch channels height width"],
+    brightness: Float[Tensor, "batch 1 1 1"],
+    contrast: Float[Tensor, "batch 1 1 1"],
+) -> UInt8[Tensor, "batch channels height width"]:
+    """Multiply by `brightness`, and then the distance from the mean gray by `contrast`, bounded to 0..255."""
+    bright = image.float().mul_(brightness).clamp_(0, 255)
+    weights = bright.new_tensor(GRAY if image.shape[1] == 3 else [1 / image.shape[1]] * image.shape[1])
+    mean = (bright.mean((2, 3)) @ weights).view(-1, 1, 1, 1)
+    return bright.sub_(mean).mul_(contrast).add_(mean).clamp_(0, 255).round_().to(torch.uint8)
+
+
+def erase(
+    image: UInt8[Tensor, "batch channels height width"], draws: Float[Tensor, "batch 5"], probability: float
+) -> UInt8[Tensor, "batch channels height width"]:
+    """Blacken a rectangle of some images, for draws in [-1, 1]: whether, area, ratio, row and column."""
+    height, width = image.shape[-2:]
+    chosen, area, ratio, row, column = ((draws + 1) / 2).unbind(1)
+    area = height * width * (ERASED[0] + (ERASED[1] - ERASED[0]) * area)
+    ratio = STRETCH ** (2 * ratio - 1)
+    tall = (area * ratio).sqrt().round().clamp(1, height).view(-1, 1)
+    wide = (area / ratio).sqrt().round().clamp(1, width).view(-1, 1)
+    top = (row.view(-1, 1) * (height - tall + 1)).floor()
+    left = (column.view(-1, 1) * (width - wide + 1)).floor()
+    y = torch.arange(height, device=image.device)
+    x = torch.arange(width, device=image.device)
+    rows = (y >= top) & (y < top + tall) & (chosen < probability).view(-1, 1)
+    columns = (x >= left) & (x < left + wide)
+    return image.masked_fill((rows.unsqueeze(2) & columns.unsqueeze(1)).unsqueeze(1), 0)
 
 
 def affine(
