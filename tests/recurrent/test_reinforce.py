@@ -1,5 +1,6 @@
 """The policy gradient of a whole model equals the gradient of its expected reward."""
 
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -123,6 +124,16 @@ def pixel_chances(mean: Tensor, std: float) -> Tensor:
     return (down[:, None] * across).flatten()
 
 
+@pytest.fixture
+def float32_draws() -> Iterator[None]:
+    """Draw the same model in `make float64`."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    yield
+    torch.set_default_dtype(before)
+
+
+@pytest.mark.usefixtures("float32_draws")
 def test_policy_gradient_by_sampling():
     """Over 20,000 scanpaths of two normal locations it is within five standard errors of the exact sum over pixels."""
     torch.manual_seed(5)  # a model whose predictions depend on the locations, about half of them correct

@@ -63,6 +63,11 @@ def first_sure(full: Rollout, stop: float, num_rollouts: int) -> Tensor:
     return torch.tensor(counts)
 
 
+def same(found: Tensor, expected: Tensor) -> bool:
+    """The same bits in float32, where `MIN_ROWS` makes the products of a smaller batch round alike."""
+    return found.equal(expected) if found.dtype == torch.float32 else bool(torch.isclose(found, expected).all())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(("num_rollouts", "sample"), [(1, False), (1, True), (3, True)])
 def test_it_is_the_full_rollout_cut_where_each_image_is_sure(kind: str, num_rollouts: int, sample: bool):
@@ -74,14 +79,14 @@ def test_it_is_the_full_rollout_cut_where_each_image_is_sure(kind: str, num_roll
     assert found.num_glimpses is not None
     assert found.num_glimpses.equal(counts.repeat(num_rollouts))
     for entry, count in enumerate(found.num_glimpses.tolist()):
-        assert found.final_logits[entry].equal(full.logits[count - 1, entry])
-        assert found.logits[:count, entry].equal(full.logits[:count, entry])
-        assert found.hiddens[:count, entry].equal(full.hiddens[:count, entry])
-        assert found.locations[:count, entry].equal(full.locations[:count, entry])
-        assert found.log_probs[:count, entry].equal(full.log_probs[:count, entry])
+        assert same(found.final_logits[entry], full.logits[count - 1, entry])
+        assert same(found.logits[:count, entry], full.logits[:count, entry])
+        assert same(found.hiddens[:count, entry], full.hiddens[:count, entry])
+        assert same(found.locations[:count, entry], full.locations[:count, entry])
+        assert same(found.log_probs[:count, entry], full.log_probs[:count, entry])
         assert found.locations[count:, entry].isnan().all()
         assert not found.log_probs[count:, entry].any()
-        assert (found.hiddens[count - 1 :, entry] == full.hiddens[count - 1, entry]).all()
+        assert (found.hiddens[count - 1 :, entry] == found.hiddens[count - 1, entry]).all()
 
 
 def test_an_answer_does_not_depend_on_the_neighbours():
@@ -93,8 +98,8 @@ def test_an_answer_does_not_depend_on_the_neighbours():
         mixed = model(image[order], stop=stop)
         parts = [model(part, stop=stop) for part in image.split(MIN_ROWS)]
         alone = [model(one, stop=stop) for one in image.split(1)]
-    assert mixed.final_logits.equal(whole.final_logits[order])
-    assert torch.cat([part.final_logits for part in parts]).equal(whole.final_logits)
+    assert same(mixed.final_logits, whole.final_logits[order])
+    assert same(torch.cat([part.final_logits for part in parts]), whole.final_logits)
     assert torch.cat([part.num_glimpses for part in parts]).equal(whole.num_glimpses)
     torch.testing.assert_close(torch.cat([one.final_logits for one in alone]), whole.final_logits)
 

@@ -104,7 +104,7 @@ def test_bug_05_the_policy_loss_does_not_train_the_baseline():
     criterion = VRClassReward(net)
     prediction = net()
     criterion(prediction, baseline, target()).backward()
-    reward = (prediction.argmax(-1) == target()).float()
+    reward = (prediction.argmax(-1) == target()).to(prediction.dtype)
     torch.testing.assert_close(gradient(baseline), 2 * (0.25 - reward) / BATCH)
 
 
@@ -114,7 +114,7 @@ def test_a_baseline_may_be_one_number_or_one_for_each_sample(shape):
     criterion = VRClassReward(net)
     prediction = net()
     criterion(prediction, baseline, target()).backward()
-    reward = (prediction.argmax(-1) == target()).float()
+    reward = (prediction.argmax(-1) == target()).to(prediction.dtype)
     expected = -2 * reward / BATCH
     assert_equal(gradient(baseline), (expected if BATCH in shape else expected.sum()).view(shape))
 
@@ -124,7 +124,7 @@ def test_the_value_of_the_loss_is_minus_the_mean_reward(reward_scale):
     net = EveryUnit()
     criterion = VRClassReward(net, reward_scale)
     prediction = net()
-    right = (prediction.argmax(-1) == target()).float().mean()
+    right = (prediction.argmax(-1) == target()).to(prediction.dtype).mean()
     torch.testing.assert_close(criterion(prediction, torch.tensor(0.3), target()), -reward_scale * right)
 
 

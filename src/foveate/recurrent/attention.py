@@ -1,6 +1,7 @@
 """RecurrentAttention: the loop of location, glimpse, feature and hidden state."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -14,6 +15,8 @@ from foveate.recurrent.rollout import Rollout
 from foveate.recurrent.stopping import check_stop, rollout_until_sure
 
 Start = str | Float[Tensor, "*batch 2"]
+CHECKED = 64  # pixels along a side whose range is checked: no more, to take no time
+MOST_STANDARDIZED = 16.0  # brightest value of an image in [0, 1], or standardized by its owner; 0..255 is brighter
 
 
 @runtime_checkable
@@ -73,6 +76,9 @@ class RecurrentAttention(nn.Module):
     """
 
     core: Any  # any module with `start`
+
+    unit_range = False
+    """Whether floats above 16 are refused, as of images that should be in [0, 1]."""
 
     def __init__(
         self,
@@ -158,11 +164,13 @@ class RecurrentAttention(nn.Module):
         )
 
     def static_scene(self, image: Shaped[Tensor, "images channels height width"]) -> StaticScene:
-        """A scene that shows the same images at every step; raises ValueError if their channels are not the model's."""
+        """A scene that shows the same images at every step; raises ValueError if they are not the model's kind."""
         if self.channels is not None and image.shape[1] != self.channels:
             raise ValueError(
                 f"`image` should have {self.channels} channel(s), as the model has. Found {image.shape[1]}."
             )
+        if self.unit_range:
+            _check_unit_range(image)
         return StaticScene(image, image.shape[0])
 
     def locators(
@@ -197,3 +205,20 @@ def _check_start(start: Start | None, images: int, num_rollouts: int) -> None:
             f"`start` should be one location (x, y), or one for each of the {images} images. "
             f"Found the shape {tuple(start.shape)}."
         )
+
+
+def _check_unit_range(image: Shaped[Tensor, "images channels height width"]) -> None:
+    """Raise ValueError for floats in 0..255.
+
+    Values are read on a CPU only, since that would wait for a GPU, and not while a program is traced.
+    """
+    has_values = type(image) is Tensor and image.device.type == "cpu"
+    if not image.is_floating_point() or not has_values or torch.compiler.is_compiling():
+        return
+    step = max(1, image.shape[-1] // CHECKED)
+    with suppress(RuntimeError):  # no values, as under `vmap`
+        highest = float(image.detach()[..., ::step, ::step].max())
+        if highest > MOST_STANDARDIZED:
+            raise ValueError(
+                f"`image` of {image.dtype} should be in [0, 1]. Found {highest:g}: divide by 255, or give uint8."
+            )

@@ -18,7 +18,7 @@ def class_reward(
 
     Source: Mnih et al. 2014, section 4; Torch7 `dpnn/VRClassReward.lua`.
     """
-    return (prediction.detach().argmax(-1) == target).to(torch.float32) * reward_scale
+    return (prediction.detach().argmax(-1) == target).to(_at_least_float32(prediction)) * reward_scale
 
 
 def log_probability_reward(
@@ -31,7 +31,14 @@ def log_probability_reward(
 
     Source: Ba, Mnih and Kavukcuoglu 2015, equations 9 and 10.
     """
-    return prediction.detach().float().log_softmax(-1).gather(-1, target.unsqueeze(-1)).squeeze(-1) * reward_scale
+    return (
+        prediction.detach()
+        .to(_at_least_float32(prediction))
+        .log_softmax(-1)
+        .gather(-1, target.unsqueeze(-1))
+        .squeeze(-1)
+        * reward_scale
+    )
 
 
 def binary_reward(
@@ -44,7 +51,12 @@ def binary_reward(
 
     Source: Torch7 `dpnn/BinaryClassReward.lua`.
     """
-    return ((prediction.detach() > 0.5) == (target > 0.5)).to(torch.float32) * reward_scale
+    return ((prediction.detach() > 0.5) == (target > 0.5)).to(_at_least_float32(prediction)) * reward_scale
+
+
+def _at_least_float32(prediction: Tensor) -> torch.dtype:
+    """The prediction's type, or float32 for halves, in which rewards are too coarse."""
+    return torch.promote_types(prediction.dtype, torch.float32)
 
 
 def learned(

@@ -1,12 +1,10 @@
 """Build a model from its config: the only module that knows sizes."""
 
 import math
-from contextlib import suppress
 from typing import Any, cast
 
 import torch
-from jaxtyping import Shaped
-from torch import Tensor, nn
+from torch import nn
 
 from foveate.config import Config, Loss, Model
 from foveate.glimpse.location import reach
@@ -15,15 +13,13 @@ from foveate.glimpse.sensor import SpatialGlimpse
 from foveate.policy.fixed import fixed_policy
 from foveate.policy.locator import Locator
 from foveate.policy.units import ReinforceNormal, units
-from foveate.recurrent.attention import RecurrentAttention, StaticScene
+from foveate.recurrent.attention import RecurrentAttention
 from foveate.recurrent.baselines import NoBaseline, ScalarBaseline, ValueBaseline
 from foveate.recurrent.core import Core, GRUCore, LSTMCore, RectifiedCore
 from foveate.recurrent.ensemble import CoreEnsemble, EnsembleClassifier, GlimpseEnsemble
 from foveate.reward.loss import HybridLoss
 from foveate.training.derive import derive_model
 
-CHECKED = 64  # pixels along a side whose range is checked: no more, to take no time
-MOST_STANDARDIZED = 16.0  # brightest value of an image in [0, 1], or standardized by its owner; 0..255 is brighter
 MOST_NUMBERS = 2**30  # in an image: more than any task needs; keeps a damaged file from filling the memory
 
 
@@ -32,22 +28,7 @@ class Attention(RecurrentAttention):
 
     config: Model
 
-    def static_scene(self, image: Shaped[Tensor, "images channels height width"]) -> StaticScene:
-        """A scene that shows the same images at every step; raises ValueError for floats that are not in [0, 1].
-
-        Values are read on a CPU only, since that would wait for a GPU, and not while a program is traced.
-        """
-        has_values = type(image) is Tensor and image.device.type == "cpu"
-        if image.is_floating_point() and has_values and not torch.compiler.is_compiling():
-            step = max(1, image.shape[-1] // CHECKED)
-            with suppress(RuntimeError):  # no values, as under `vmap`
-                highest = float(image.detach()[..., ::step, ::step].max())
-                if highest > MOST_STANDARDIZED:
-                    raise ValueError(
-                        f"`image` of {image.dtype} should be in [0, 1]. "
-                        f"Found {highest:g}: divide by 255, or give uint8."
-                    )
-        return super().static_scene(image)
+    unit_range = True
 
 
 def build(config: Config | Model) -> Attention:
