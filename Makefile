@@ -18,7 +18,7 @@ help:
 	@echo "make torture kill, starve and corrupt runs for half an hour; writes the figures of docs/reliability.md"
 	@echo "make tree    rewrite the tree in docs/architecture.md from the first line of each file"
 	@echo "make results rewrite docs/results.md and the tables of README.md and lab/pilots from their files"
-	@echo "make commands rewrite docs/commands.md from the help of the commands"
+	@echo "make commands rewrite docs/commands.md from the help of the commands, and the page of public names"
 	@echo "make docs    build the documentation into site; a broken link or a public name without docstring fails"
 	@echo "make dist    build wheel and source archive into dist, and check them"
 	@echo "make clean   remove .venv and what the checks left; runs stay"

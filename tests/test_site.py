@@ -1,16 +1,19 @@
 """The documentation site: a reference page for each station, examples as code, and the help of the commands."""
 
 import importlib
+import re
 from pathlib import Path
 from typing import Any
 
 import cyclopts
 import pytest
 
+import foveate
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "foveate"
 REFERENCE = ROOT / "docs" / "api"
-NO_STATIONS = {"recipes", "weights"}
+NO_STATIONS = {"config", "foveate"}
 
 
 @pytest.fixture
@@ -19,8 +22,8 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_station_has_a_page_of_the_reference_in_the_navigation() -> None:
-    stations = {path.parent.name for path in PACKAGE.glob("*/__init__.py")} - NO_STATIONS
-    assert {path.stem for path in REFERENCE.glob("*.md")} == stations | {"config"}
+    stations = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {path.stem for path in REFERENCE.glob("*.md")} == stations | NO_STATIONS
     navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     for station in stations:
         assert f"::: foveate.{station}\n" in (REFERENCE / f"{station}.md").read_text(encoding="utf-8")
@@ -38,6 +41,14 @@ def test_the_page_of_commands_is_their_help(monkeypatch: pytest.MonkeyPatch) -> 
     commands: Any = importlib.import_module("commands")
     monkeypatch.setenv("COLUMNS", "40")
     assert commands.PAGE.read_text(encoding="utf-8") == commands.made(), "`make commands` writes it anew"
+
+
+@pytest.mark.usefixtures("scripts")
+def test_the_page_of_public_names_has_them_all() -> None:
+    commands: Any = importlib.import_module("commands")
+    page = commands.PUBLIC.read_text(encoding="utf-8")
+    assert page == commands.public(), "`make commands` writes it anew"
+    assert sorted(re.findall(r"^\| \[`(\w+)`\]", page, re.MULTILINE)) == sorted(foveate.__all__)
 
 
 def loaded(source: str, path: Path) -> Any:

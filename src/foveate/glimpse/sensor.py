@@ -34,7 +34,8 @@ class SpatialGlimpse(nn.Module):
         size: side in pixels of every patch, or (height, width).
         depth: number of patches.
         scale: ratio of successive windows, at least 1. With 2 blocks of pixels are averaged, otherwise it is bilinear.
-        mean, std: mean and standard deviation of each channel over the training images, which are in [0, 1].
+        mean: of each channel over the training images, which are in [0, 1].
+        std: their standard deviation.
 
     Raises:
         ValueError: if size, depth, scale or std is too small, the image is of another type, or shapes do not match.
