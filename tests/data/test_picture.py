@@ -155,6 +155,7 @@ def heif_plugin(monkeypatch):
         def _open(self):
             self._mode = "RGB"
             self._size = (1, 1)
+            self.tile = []
             self.im = Image.new("RGB", (1, 1), "red").im
 
     def register() -> None:

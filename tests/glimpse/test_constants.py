@@ -34,6 +34,7 @@ def default_device(device: str) -> Iterator[None]:
         yield
     finally:
         torch.set_default_device(None)
+        vars(torch._GLOBAL_DEVICE_CONTEXT).clear()  # PyTorch 2.8 cannot name the default device after None
 
 
 MODES = {

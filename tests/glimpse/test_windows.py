@@ -303,6 +303,7 @@ def test_glimpses_are_float32_whatever_the_default_type():
 
 @with_compiler
 @pytest.mark.usefixtures("without_shape_checks")
+@pytest.mark.skipif(torch.__version__ < "2.9", reason="PyTorch 2.8 takes every compilation for an export.")
 @pytest.mark.parametrize("kind", ["bytes", "floats"])
 def test_a_compiled_sensor_reads_natively(kind: str):
     sensor, image = SpatialGlimpse(5, 3), pixels(3, 1, 30, 20)

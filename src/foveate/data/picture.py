@@ -144,7 +144,7 @@ def upright(picture: "Picture") -> "Picture":
     """
     from PIL import Image
 
-    deep = any(";16" in str(tile) for tile in getattr(picture, "tile", ()))
+    deep = any(";16" in str(tile) for tile in getattr(picture, "tile", None) or ())
     picture.load()
     turn = _turn(picture)
     if picture.mode.startswith(("I", "F")):

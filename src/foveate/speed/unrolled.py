@@ -145,8 +145,8 @@ def _learn(
     if every_answer:  # the answers after h_1 .. h_{T-1} add to what the locator and the baseline give these states
         early = F.pad(grad_answering[:-1], (0, 0, 0, 0, 1, 0))
         grad_states = [early + grad_states[0] if grad_states else early]
-    grad_states.insert(0, grad_answering[-1:])
-    by_member = zip(*(part.chunk(len(scanpaths.members), -1) for part in (hiddens, *grad_states)), strict=True)
+    parts = (hiddens, grad_answering[-1:], *grad_states)
+    by_member = zip(*(part.chunk(len(scanpaths.members), -1) for part in parts), strict=True)
     for member, states in zip(scanpaths.members, by_member, strict=True):
         gradients |= backward_scanpath(member, *states)
     return losses, gradients

@@ -36,7 +36,7 @@ def atomic_write(path: Path, keep: Path | None = None) -> Iterator[io.BytesIO]:
     content = io.BytesIO()
     yield content
     with aside(path, keep) as temporary:
-        _write(temporary, content.getbuffer(), os.O_TRUNC)
+        _write(temporary, content.getvalue(), os.O_TRUNC)
     with naming(path):
         sync_folder(path.parent)
 
@@ -77,7 +77,7 @@ def remove_leftovers(folder: Path, *names: str) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _write(path: Path, content: bytes | memoryview, flags: int) -> None:
+def _write(path: Path, content: bytes, flags: int) -> None:
     """Write all of the content, also where one call writes only a part, and flush it to the disk."""
     descriptor = os.open(path, WRITE | flags, 0o666)
     try:
