@@ -1,4 +1,4 @@
-"""Train where to look by a reward of your own: minus the distance to the object, beside the usual classification.
+"""Train the gaze by a reward of your own: minus the distance to the object, beside the usual classification.
 
 An 8 x 8 digit lies anywhere on a canvas of 32 x 32 pixels. `HybridLoss(reward=...)` takes any function of the rollout
 and the labels that gives one number for each scanpath; here it is how near the last glimpse came to the digit.
@@ -50,7 +50,11 @@ def main(steps: int = 300) -> None:
         rollout = model(image, num_rollouts=4)
         if step in (0, steps):
             print(f"distance after {step} steps: {distance(rollout, center).mean():.1f} pixels")
-        loss = foveate.HybridLoss(baseline="leave-one-out", reward=lambda seen, _, at=center: -distance(seen, at))
+
+        def reward(seen: foveate.Rollout, _: Tensor, center: Tensor = center) -> Tensor:
+            return -distance(seen, center)
+
+        loss = foveate.HybridLoss(baseline="leave-one-out", reward=reward)
         optimizer.zero_grad()
         loss(rollout, digits.label[index]).total.backward()
         optimizer.step()

@@ -334,6 +334,8 @@ def test_evaluate_prints_json(run: Path, capsys: pytest.CaptureFixture[str]):
     assert facts["num_errors"] == facts["n"] - sum(facts["confusion"][i][i] for i in range(10))
     assert facts["error_rate"] == facts["num_errors"] / facts["n"]
     assert facts["interval"][0] < facts["error_rate"] < facts["interval"][1]
+    assert len(facts["mistakes"]) == facts["num_errors"] > 0
+    assert all(said["label"] != said["answer"] and said["file"] is None for said in facts["mistakes"])
 
 
 def test_evaluate_agrees_with_the_end_of_training(run: Path, capsys: pytest.CaptureFixture[str]):

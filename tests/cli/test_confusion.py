@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import torch
 
-from foveate.cli.evaluate import MAX_MISTAKES, _print_confusion, _print_files
+from foveate.cli.evaluate import MAX_MISTAKES, _print_confusion, _print_files, sentence
 from foveate.data.records import InMemory
-from foveate.training.evaluate import Answers
+from foveate.training.evaluate import Answers, Evaluation
 
 NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 
@@ -61,6 +61,14 @@ def test_the_mistakes_are_listed_the_most_frequent_first(
     others = int(re.findall(r"(\d+) others", told)[0])
     assert sum(numbers) + others == int(counts.sum() - counts.diag().sum())
     assert printed(torch.diag(torch.ones(10, dtype=torch.int64)), NAMES, capsys) == "Mistakes: none.\n"
+
+
+@pytest.mark.parametrize(("sizes", "stated"), [((20, 9), True), ((20, 10), False), ((20, 0), True)])
+def test_the_balanced_error_stands_beside_where_classes_are_unequal(sizes: tuple[int, int], stated: bool):
+    confusion = torch.diag(torch.tensor(sizes))
+    counts: Any = {"policy": "mean", "num_rollouts": 1, "num_glimpses": 1, "num_errors_by_glimpse": (0,), "gaze": None}
+    result = Evaluation(n=sum(sizes), num_errors=0, confusion=confusion, **counts)
+    assert ("; balanced 0.00%; mean policy" in sentence(result, "test")) == stated
 
 
 def test_wrong_answers_are_listed_with_their_files_the_surest_first(capsys: pytest.CaptureFixture[str]):

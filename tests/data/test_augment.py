@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from foveate.data.augment import MAX_RANGE, Augmentation, affine, bend, recolor
+from foveate.data.augment import MAX_RANGE, Augmentation, affine, bend, erase, recolor
 from foveate.data.batches import batches
 from foveate.data.canvas import Canvas
 from foveate.data.records import InMemory
@@ -223,6 +223,18 @@ def test_a_rectangle_is_erased():
         assert 0.01 < one.double().mean() < 0.36
     edges = black[:, 0].any(0)
     assert all(side.any() for side in (edges[0], edges[-1], edges[:, 0], edges[:, -1]))
+
+
+def test_convention_draws_move_a_rectangle_down_and_to_the_right():
+    """The least area of 20 x 30 pixels, 12, twice as tall as wide: 5 x 2 pixels."""
+    stretch = math.log(2) / math.log(3.3)
+    last = 1 - 2**-20  # draws stay below 1
+    draws = torch.tensor([[-1, -1, stretch, -1, -1], [-1, -1, stretch, last, last], [-1, -1, stretch, 0, 0]])
+    erased = erase(torch.full((3, 1, 20, 30), 9, dtype=torch.uint8), draws, 0.5)[:, 0] == 0
+    for found, top, left in zip(erased, (0, 15, 8), (0, 28, 14), strict=True):
+        expected = torch.zeros(20, 30, dtype=torch.bool)
+        expected[top : top + 5, left : left + 2] = True
+        assert torch.equal(found, expected)
 
 
 @pytest.mark.parametrize("name", ["horizontal_flip", "brightness", "contrast", "erasing"])

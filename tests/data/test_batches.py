@@ -86,3 +86,13 @@ def test_invalid_options_are_refused(options, message):
 def test_images_and_labels_of_different_numbers_are_refused():
     with pytest.raises(ValueError, match="Found 2 for 3 images"):
         InMemory(torch.zeros(3, 1, 2, 2, dtype=torch.uint8), torch.arange(2))
+
+
+def test_images_have_a_name_each_or_none():
+    images = numbered(3)
+    named = InMemory(images.image, images.label, ("a", "b", "c"))
+    assert named.to("cpu").names == named.names
+    assert (named + named).names == ("a", "b", "c", "a", "b", "c")
+    for wrong in (lambda: named + images, lambda: InMemory(images.image, images.label, ("a",))):
+        with pytest.raises(ValueError, match=r"There should be a name for each of [36] images\. Found [13]\."):
+            wrong()

@@ -113,6 +113,8 @@ def test_fixed_scenes_depend_only_on_the_seed():
     assert_equal(scenes[0], scenes[1])
     assert not torch.equal(scenes[0], scenes[2])
     assert render_fixed(images, Canvas("centered", (8, 8)), 0) is images
+    named = InMemory(images.image, images.label, tuple(map(str, range(len(images)))))
+    assert render_fixed(named, canvas, 0).names == named.names
 
 
 def checksum(source: str, canvas: Canvas) -> str:

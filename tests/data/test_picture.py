@@ -247,3 +247,10 @@ def test_tiff_metadata_is_ignored(tmp_path):
     info[270] = "x" * 100
     Image.fromarray(PIXELS).save(tmp_path / "x.tiff", tiffinfo=info)
     np.testing.assert_array_equal(np.asarray(open_picture(Path(tmp_path / "x.tiff"))), PIXELS)
+
+
+def test_a_picture_without_tiles_is_read():
+    """Pillow 10.4 sets them to None once a picture is loaded, and others never have any."""
+    picture: Any = Image.new("L", (2, 3), 7)
+    picture.tile = None
+    assert upright(picture).size == (2, 3)

@@ -144,10 +144,14 @@ def test_floats_in_0_to_255_are_refused(dtype: torch.dtype):
     model((image / 255 - 0.13) / 0.31)  # as its owner may have trained it
 
 
-def test_a_range_is_read_only_where_that_costs_nothing(without_shape_checks: None):
+@pytest.mark.usefixtures("without_shape_checks")
+def test_a_range_is_read_only_where_that_costs_nothing(monkeypatch: pytest.MonkeyPatch):
     model = build(Model(**MNIST)).eval()
     bright = torch.full((3, 1, 28, 28), 255.0)
     assert "_local_scalar_dense" not in operations(lambda: model(bright.to(torch.uint8)))  # what training gives
+    with monkeypatch.context() as patch:
+        patch.setattr(torch.compiler, "is_compiling", lambda: True)
+        model.static_scene(bright)
     model.to("meta")(bright.to("meta"))
     model = build(Model(**MNIST, num_glimpses=1)).eval()
     assert torch.export.export(model, (bright / 255,)).module()(bright).logits.isfinite().all()

@@ -79,7 +79,8 @@ def number(words: str) -> float:
 def images() -> InMemory:
     draws = torch.Generator().manual_seed(3)
     pixels = torch.randint(0, 256, (60, 1, 20, 30), dtype=torch.uint8, generator=draws)
-    return InMemory(pixels, torch.randint(0, 3, (60,), generator=draws))
+    names = tuple(f"photos/<{i}>\udce9.png" for i in range(60))  # as a file is named that is not UTF-8
+    return InMemory(pixels, torch.randint(0, 3, (60,), generator=draws), names)
 
 
 @pytest.fixture(scope="module")
@@ -245,13 +246,17 @@ def test_the_sample_is_the_first_image_of_each_class(model, images: InMemory, fa
         assert {name: value for name, value in seen.items() if name != "index"} == expected
 
 
-def test_the_mistakes_are_the_surest(model, images: InMemory, facts: dict[str, Any]) -> None:
+def test_the_mistakes_are_the_surest_with_their_files(
+    model, images: InMemory, facts: dict[str, Any], read: Reader
+) -> None:
     chances = model.eval()(images.image).final_logits.detach().softmax(-1)
     wrong = {i: float(chances[i].max()) for i in range(60) if chances[i].argmax() != images.label[i]}
     surest = sorted(wrong, key=lambda i: -wrong[i])[:12]
     assert [said["index"] for said in facts["mistakes"]] == surest
     for said in facts["mistakes"]:
         i = said["index"]
+        assert said["file"] == images.names[i]
+        assert f"<{i}>\ufffd.png" in read.said
         assert (said["label"], said["answer"]) == (CLASSES[images.label[i]], CLASSES[chances[i].argmax()])
         assert said["probability"] == pytest.approx(wrong[i], rel=1e-5)
         assert said["probability_of_label"] == pytest.approx(float(chances[i, images.label[i]]), rel=1e-5)

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from foveate.training.fit import Summary
 
 AT_CHANCE = """\
-That is chance: always answering the most frequent class would do as well. Nothing was learned, or too few images were
-measured to tell. What to try: more epochs, a third of the learning rate (`--learning-rate`), larger glimpses
-(`--glimpse-size`, `--depth`), and a look at the pictures themselves, in `scanpaths.png` above."""
+That is chance: always answering the most frequent class would do as well. Either nothing was learned, or the test has
+too few images to tell. Try more epochs, a third of the learning rate (`--learning-rate`) or larger glimpses
+(`--glimpse-size`, `--depth`), and look at the pictures in `scanpaths.png`."""
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 DATA, MODEL, LOSS, TRAINING = (Group.create_ordered(name) for name in ("Data", "Model", "Loss", "Training"))
 # Settings that the data fills in have no flag.

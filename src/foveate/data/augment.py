@@ -12,7 +12,9 @@ from torch.nn import functional as F
 KNOTS = 5  # per side: the control points of an elastic distortion
 WARPS = {"degrees": 180.0, "scale": 0.99, "translate": math.inf, "elastic": math.inf}
 MAX_RANGE = WARPS | {"brightness": 1.0, "contrast": 1.0, "horizontal_flip": 1.0, "erasing": 1.0}
-ERASED, STRETCH = (0.02, 0.33), 3.3  # area as a share of the image, and greatest ratio of its sides, as in torchvision
+LEAST_ERASED = 0.02  # area of an erased rectangle as a share of the image, as in torchvision
+MOST_ERASED = 0.33
+MOST_STRETCHED = 3.3  # ratio of its sides, either way, as in torchvision
 GRAY = (0.2989, 0.587, 0.114)  # weights of red, green and blue, as in torchvision
 
 
@@ -21,9 +23,9 @@ class Augmentation:
     """Largest rotation (degrees), scale (fraction), translation and elastic distortion (pixels), and changes of pixels.
 
     Each image of a batch gets its own parameters, uniform in [-range, range]; width and height are scaled separately.
-    Brightness and contrast multiply by a factor in [1 - range, 1 + range], contrast around the mean gray; `erasing` and
-    `horizontal_flip` are probabilities. These four are torchvision's `ColorJitter`, `RandomErasing` with black, and
-    `RandomHorizontalFlip`.
+    `brightness` and `contrast` multiply by a factor in [1 - range, 1 + range], contrast around the mean gray, as
+    torchvision's `ColorJitter`. `horizontal_flip` and `erasing` are probabilities, as in `RandomHorizontalFlip` and
+    `RandomErasing`; what is erased is black.
     An elastic distortion moves 5 x 5 control points by up to `elastic` pixels in x and y and interpolates between them
     with cubic splines. Pixels are interpolated bilinearly, and pixels outside the image are black.
 
@@ -97,7 +99,8 @@ def recolor(
 ) -> UInt8[Tensor, "batch channels height width"]:
     """Multiply by `brightness`, and then the distance from the mean gray by `contrast`, bounded to 0..255."""
     bright = image.float().mul_(brightness).clamp_(0, 255)
-    weights = bright.new_tensor(GRAY if image.shape[1] == 3 else [1 / image.shape[1]] * image.shape[1])
+    channels = image.shape[1]
+    weights = bright.new_tensor(GRAY if channels == 3 else (1 / channels,) * channels)
     mean = (bright.mean((2, 3)) @ weights).view(-1, 1, 1, 1)
     return bright.sub_(mean).mul_(contrast).add_(mean).clamp_(0, 255).round_().to(torch.uint8)
 
@@ -107,16 +110,16 @@ def erase(
 ) -> UInt8[Tensor, "batch channels height width"]:
     """Blacken a rectangle of some images, for draws in [-1, 1]: whether, area, ratio, row and column."""
     height, width = image.shape[-2:]
-    chosen, area, ratio, row, column = ((draws + 1) / 2).unbind(1)
-    area = height * width * (ERASED[0] + (ERASED[1] - ERASED[0]) * area)
-    ratio = STRETCH ** (2 * ratio - 1)
-    tall = (area * ratio).sqrt().round().clamp(1, height).view(-1, 1)
-    wide = (area / ratio).sqrt().round().clamp(1, width).view(-1, 1)
-    top = (row.view(-1, 1) * (height - tall + 1)).floor()
-    left = (column.view(-1, 1) * (width - wide + 1)).floor()
+    chosen, share, stretch, row, column = draws.view(-1, 5, 1).unbind(1)
+    area = height * width * (LEAST_ERASED + (MOST_ERASED - LEAST_ERASED) * (share + 1) / 2)
+    ratio = MOST_STRETCHED**stretch
+    tall = (area * ratio).sqrt().round().clamp(1, height)
+    wide = (area / ratio).sqrt().round().clamp(1, width)
+    top = ((row + 1) / 2 * (height - tall + 1)).floor()
+    left = ((column + 1) / 2 * (width - wide + 1)).floor()
     y = torch.arange(height, device=image.device)
     x = torch.arange(width, device=image.device)
-    rows = (y >= top) & (y < top + tall) & (chosen < probability).view(-1, 1)
+    rows = (y >= top) & (y < top + tall) & (chosen < 2 * probability - 1)
     columns = (x >= left) & (x < left + wide)
     return image.masked_fill((rows.unsqueeze(2) & columns.unsqueeze(1)).unsqueeze(1), 0)
 

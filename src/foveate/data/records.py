@@ -44,7 +44,7 @@ class InMemory:
     """`Images` held in one uint8 tensor.
 
     Raises:
-        ValueError: if there is not one label for each image.
+        ValueError: if there is not one label, or one name if there are any, for each image.
 
     Example:
         >>> images = InMemory(torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.tensor([0, 1, 0]))
@@ -55,13 +55,15 @@ class InMemory:
     image: UInt8[Tensor, "n channels height width"]
     label: Int64[Tensor, " m"]
     names: tuple[str, ...] = ()
-    """File of each image, where the images have files."""
+    """File of each image; empty for images without files."""
 
     def __post_init__(self) -> None:
         if len(self.image) != len(self.label):
             raise ValueError(
                 f"There should be one label for each image. Found {len(self.label)} for {len(self.image)} images."
             )
+        if self.names and len(self.names) != len(self.image):
+            raise ValueError(f"There should be a name for each of {len(self.image)} images. Found {len(self.names)}.")
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -82,7 +84,8 @@ class InMemory:
 
     def __add__(self, other: "InMemory") -> "InMemory":
         """Return these images followed by the others."""
-        image, label = torch.cat([self.image, other.image]), torch.cat([self.label, other.label])
+        image = torch.cat([self.image, other.image])
+        label = torch.cat([self.label, other.label])
         return InMemory(image, label, self.names + other.names)
 
 

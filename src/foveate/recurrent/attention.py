@@ -78,7 +78,7 @@ class RecurrentAttention(nn.Module):
     core: Any  # any module with `start`
 
     unit_range = False
-    """Whether floats above 16 are refused, as of images that should be in [0, 1]."""
+    """Whether images should be in [0, 1]: floats above 16 are refused then."""
 
     def __init__(
         self,

@@ -31,14 +31,8 @@ def log_probability_reward(
 
     Source: Ba, Mnih and Kavukcuoglu 2015, equations 9 and 10.
     """
-    return (
-        prediction.detach()
-        .to(_at_least_float32(prediction))
-        .log_softmax(-1)
-        .gather(-1, target.unsqueeze(-1))
-        .squeeze(-1)
-        * reward_scale
-    )
+    log_probability = prediction.detach().log_softmax(-1, dtype=_at_least_float32(prediction))
+    return log_probability.gather(-1, target.unsqueeze(-1)).squeeze(-1) * reward_scale
 
 
 def binary_reward(

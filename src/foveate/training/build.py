@@ -27,7 +27,6 @@ class Attention(RecurrentAttention):
     """A `RecurrentAttention` that keeps the config `build` made it from, and refuses floats in 0..255."""
 
     config: Model
-
     unit_range = True
 
 

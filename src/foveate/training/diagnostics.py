@@ -16,7 +16,7 @@ from foveate.policy.units import ReinforceNormal, units
 MIN_DEPENDENCE = 0.05  # least normal scanpath dependence
 MAX_AT_BORDER = 0.9  # greatest normal share of glimpses at the border
 SHRUNK, GROWN = 0.01, 1.0  # bounds of the policy's normal standard deviation, in the locator's units
-STUCK = 0.98  # share of log(classes) that the loss has not left
+STUCK = 0.98  # share of log(classes) below which the loss has begun to fall
 LASTING = 5  # least number of epochs that a fault of the policy must last to be reported
 AT_BORDER_EPOCHS = 3  # epochs at the border that count as collapse in runs of any length: the bound passes no gradient
 MOVED, FELL = 0.9, 0.8  # factors below which the validation error has moved and the training error has fallen
@@ -69,7 +69,7 @@ def diagnose(history: Sequence[dict[str, Any]], model: Model, lasting: int = LAS
 
 
 def _stuck(history: Sequence[dict[str, Any]], model: Model) -> str | None:
-    """Fault: a loss that has not left that of equal probabilities, log(classes)."""
+    """Fault: a loss that stays at log(classes), as with equal probabilities."""
     if len(model.classes) < 2 or len(history) < LASTING:
         return None
     equal = math.log(len(model.classes))
@@ -77,9 +77,9 @@ def _stuck(history: Sequence[dict[str, Any]], model: Model) -> str | None:
     if min(losses) < STUCK * equal:
         return None
     return (
-        f"The loss is still {losses[-1]:.3f} after {len(history)} epochs: that of equal probabilities for "
-        f"{len(model.classes)} classes is {equal:.3f}, so nothing is learned yet. Try a third of `learning_rate`, "
-        "larger glimpses (`glimpse_size`, `depth`), `standardize`, or fewer pixels (`image_size`)."
+        f"The loss is still {losses[-1]:.3f} after {len(history)} epochs: guessing among {len(model.classes)} classes "
+        f"costs {equal:.3f}, so nothing is learned yet. Try a third of `learning_rate`, larger glimpses "
+        "(`glimpse_size`, `depth`), `standardize`, or fewer pixels (`image_size`)."
     )
 
 

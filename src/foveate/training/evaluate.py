@@ -95,8 +95,8 @@ class Evaluation:
     @property
     def at_chance(self) -> bool:
         """Whether always answering the most frequent class is within the interval of the error, or better."""
-        always = 1 - int(self.confusion.sum(1).max()) / self.n
-        return self.interval[1] >= always
+        error_of_always = 1 - int(self.confusion.sum(1).max()) / self.n
+        return self.interval[1] >= error_of_always
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -257,9 +257,10 @@ def predict(
 
 
 def surest_mistakes(answers: Answers, most: int) -> list[int]:
-    """Indices of the wrong answers, those of the highest probability first."""
+    """Indices of the wrong answers, the most probable first."""
     wrong = (answers.prediction != answers.label).nonzero().flatten()
-    return wrong[answers.probability[wrong].argsort(descending=True, stable=True)][:most].tolist()
+    order = answers.probability[wrong].argsort(descending=True, stable=True)
+    return wrong[order][:most].tolist()
 
 
 def mistake(index: int, answers: Answers, classes: Sequence[str], images: Images) -> dict[str, Any]:

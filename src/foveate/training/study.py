@@ -2,6 +2,7 @@
 
 import json
 import socket
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,9 +67,11 @@ class Study:
         self.taken: dict[str, Any] = {}  # trials by the names of their runs
         self.reported: dict[str, int] = {}  # epochs
         self.pruned: set[str] = set()
+        database = optuna.storages.RDBStorage(storage or f"sqlite:///{folder.resolve() / DATABASE}")
+        weakref.finalize(self, _close, database)
         self.study = optuna.create_study(
             study_name=folder.name,
-            storage=storage or f"sqlite:///{folder.resolve() / DATABASE}",
+            storage=database,
             load_if_exists=True,
             sampler=optuna.samplers.TPESampler(),
             pruner=optuna.pruners.MedianPruner() if prune else optuna.pruners.NopPruner(),
@@ -236,3 +239,9 @@ def _optuna() -> Any:
         ) from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     return optuna
+
+
+def _close(database: "optuna.storages.RDBStorage") -> None:
+    """Close the connections of a storage, which Optuna leaves open."""
+    database.remove_session()
+    database.engine.dispose()

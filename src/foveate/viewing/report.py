@@ -151,7 +151,7 @@ def _page(findings: ReportData, charts: dict[str, AggFigure], unders: Sequence[F
     for name, section in facts["config"].items():
         settings[name] = {key: _plain(value) for key, value in section.items()}
     page = Environment(loader=PackageLoader("foveate.viewing", ""), autoescape=True, undefined=StrictUndefined)
-    page.filters.update(percent=percent, interval=_interval, short=_short, basename=os.path.basename)
+    page.filters.update(percent=percent, interval=_interval, short=_short, file_name=_file_name)
     return page.get_template("report.html.jinja").render(
         facts=facts,
         modes=findings.modes,
@@ -168,6 +168,11 @@ def _page(findings: ReportData, charts: dict[str, AggFigure], unders: Sequence[F
         dark=DARK,
         style=Markup(STYLE.read_text(encoding="utf-8")),
     )
+
+
+def _file_name(path: str) -> str:
+    """Name of a file without its folder, as a page can show it."""
+    return legible(os.path.basename(path))
 
 
 def _look(look: Look) -> dict[str, Any]:
