@@ -186,6 +186,8 @@ def test_each_known_bug_of_other_implementations_has_a_test_named_for_it():
 def test_readme_is_short_and_names_every_folder_of_the_package() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 110
+    assert re.findall(r"^make \w+", text, re.MULTILINE) == ["make demo", "make test"], "they do all the set-up"
+    assert "make test" in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     box = text.partition("## What is in the box")[2].partition("## ")[0]
     named = re.findall(r"`(\w+)`", " ".join(line.split("|")[1] for line in box.splitlines() if line.startswith("| `")))
     assert sorted(named) == sorted({path.parent.name for path in PACKAGE.glob("*/__init__.py")})
