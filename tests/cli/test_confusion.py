@@ -63,6 +63,17 @@ def test_the_mistakes_are_listed_the_most_frequent_first(
     assert printed(torch.diag(torch.ones(10, dtype=torch.int64)), NAMES, capsys) == "Mistakes: none.\n"
 
 
+def test_a_class_without_images_has_no_error_and_every_name_is_one_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "80")
+    told = printed(torch.tensor([[3, 1], [0, 0]]), ("a\nb", "caf\udce9"), capsys).splitlines()
+    assert [re.split(" *│ *", line)[1:5] for line in told[3:5]] == [
+        ["a\ufffdb", "3", "1", "25.0%"],
+        ["caf\ufffd", ".", ".", "-"],
+    ]
+
+
 @pytest.mark.parametrize(("sizes", "stated"), [((20, 9), True), ((20, 10), False), ((20, 0), True)])
 def test_the_balanced_error_stands_beside_where_classes_are_unequal(sizes: tuple[int, int], stated: bool):
     confusion = torch.diag(torch.tensor(sizes))

@@ -24,6 +24,11 @@ LITTER = [
     "cat/ehthumbs.db",
     "#recycle/cat/1.png",
     "cat/Icon\r",
+    "@tmp/1.png",
+    "RECYCLER/1.png",
+    "cat/1.png:Zone.Identifier",
+    "cat/1.db:encryptable",
+    "dog/1.npy",
 ]
 
 
@@ -61,7 +66,7 @@ def test_a_class_with_only_notes_is_refused(tmp_path):
         list_files(tmp_path)
 
 
-@pytest.mark.parametrize("train", ["train", "Train", "TRAINING"])
+@pytest.mark.parametrize("train", ["train", "Train", "TRAINING", "train "])
 @pytest.mark.parametrize("other", [("TEST", "test"), ("testing", "test"), ("Dev", "validation"), ("val", "validation")])
 def test_split_folders_are_recognized_in_any_case(tmp_path, train, other):
     touch(tmp_path, f"{train}/cat/1.png", f"{other[0]}/cat/1.png")
@@ -85,7 +90,15 @@ def test_classes_may_have_names_of_splits(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "pair", [("Cat", "cat"), ("cat", "cat "), tuple(unicodedata.normalize(f, "é") for f in ("NFC", "NFD"))]
+    "pair",
+    [
+        ("Cat", "cat"),
+        ("cat", "cat "),
+        ("a  b", "a b"),
+        ("cat", "cat\u200b"),
+        ("\ufb01", "FI"),
+        tuple(unicodedata.normalize(f, "é") for f in ("NFC", "NFD")),
+    ],
 )
 def test_class_names_that_look_alike_are_reported(tmp_path, pair):
     touch(tmp_path, f"{pair[0]}/1.png", f"{pair[1]}/2.png", "dog/1.png")

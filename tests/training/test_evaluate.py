@@ -266,6 +266,20 @@ def test_a_model_of_another_type_is_evaluated(model, images, policy: str, dtype:
         assert torch.equal(found.confusion, expected.confusion)
 
 
+@pytest.mark.usefixtures("without_shape_checks")
+def test_floats_in_0_to_255_are_refused_where_the_model_does_not_see_the_values(monkeypatch: pytest.MonkeyPatch):
+    """A compiled model does not read them, nor does one on a GPU."""
+    model = build(Model(image=(1, 8, 8), classes=tuple("0123456789"), num_glimpses=1))
+    digits = load("digits").test
+    monkeypatch.setattr(torch.compiler, "is_compiling", lambda: True)
+    model.static_scene(digits.image.float())
+    with monkeypatch.context() as patch:
+        patch.setattr(model, "forward", lambda *_, **__: pytest.fail("the model was asked"))
+        patch.setattr(torch.compiler, "is_compiling", lambda: False)
+        with pytest.raises(ValueError, match=r"^`image` of torch.float32 should be in \[0, 1\]\. Found 255: divide by"):
+            evaluate(model, InMemory(digits.image.float(), digits.label))
+
+
 def test_the_answers_to_the_images_are_kept_in_order():
     model = build(Model(image=(1, 8, 8), classes=tuple("0123456789"), num_glimpses=3))
     images = load("digits").test

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from foveate.config import Model
-from foveate.data.intake import as_bytes
+from foveate.data.intake import as_bytes, as_picture
 from foveate.viewing.prepare import prepare, zoom
 
 GRAY, COLOR = (1, 4, 6), (3, 4, 6)
@@ -195,6 +195,16 @@ def test_bytes_and_open_files(tmp_path: Path):
     with open(tmp_path / "a.png", "rb") as file:
         for image in (data, bytearray(data), memoryview(data), io.BytesIO(data), file):
             assert torch.equal(taken(image), expected)
+        assert torch.equal(taken(file), expected)  # it is at its end now, as a file that was just written
+
+
+def test_a_file_that_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path):
+    closed = io.BytesIO(b"...")
+    closed.close()
+    with open(tmp_path / "a.png", "wb") as written:
+        for file in (closed, written):
+            with pytest.raises(ValueError, match=r"^`image` should be a file that is open for reading\. Found another"):
+                as_picture(file)
 
 
 WIDE = np.zeros((10, 30), dtype=np.uint8)

@@ -234,7 +234,10 @@ def _print_confusion(result: "Evaluation", classes: tuple[str, ...]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from foveate.data.home import legible
+
     counts = result.confusion.tolist()
+    classes = tuple(map(legible, classes))
     console = Console()
     table = Table("label / answer", *map(escape, classes), "error")
     for i, row in enumerate(counts):
@@ -242,7 +245,7 @@ def _print_confusion(result: "Evaluation", classes: tuple[str, ...]) -> None:
         for j, n in enumerate(row):
             style = "bold" if i == j else "red"
             cells.append(f"[{style}]{n}[/]" if n else "[dim].[/]")
-        table.add_row(escape(classes[i]), *cells, f"{1 - row[i] / max(sum(row), 1):.1%}")
+        table.add_row(escape(classes[i]), *cells, f"{1 - row[i] / sum(row):.1%}" if any(row) else "-")
     unbounded = console.options.update(max_width=2**20)
     if console.measure(table, options=unbounded).maximum <= console.width:
         console.print(table)

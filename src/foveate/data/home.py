@@ -23,10 +23,10 @@ def expand_home(path: str | Path) -> Path:
 
 
 def legible(name: str) -> str:
-    """Replace what UTF-8 lacks, as in the name of a file from an older system, so that it can be drawn and written.
+    """Replace what UTF-8 lacks, as in the name of a file from an older system, and line breaks and other controls.
 
     Example:
         >>> legible("caf\\udce9.png")
         'caf\ufffd.png'
     """
-    return re.sub("[\ud800-\udfff]", "\ufffd", name)
+    return re.sub("[\ud800-\udfff\\x00-\\x1f\\x7f]", "\ufffd", name)

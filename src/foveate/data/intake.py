@@ -3,7 +3,7 @@
 import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from jaxtyping import Shaped, UInt8
@@ -29,9 +29,8 @@ def as_picture(image: object) -> "Picture":
         return read_picture(Path(image))
     if isinstance(image, (bytes, bytearray, memoryview)):
         return _read_bytes(bytes(image))
-    read = getattr(image, "read", None)
-    if callable(read):
-        return _read_bytes(read())
+    if callable(getattr(image, "read", None)):
+        return _read_bytes(_content(image))
     if isinstance(image, Tensor):
         array = _as_array(image)
         image = np.moveaxis(array, 0, -1) if array.ndim == 3 else array
@@ -113,6 +112,16 @@ def _from_array(array: np.ndarray) -> "Picture":
         )
     pixels = as_bytes(array)
     return Image.fromarray(pixels.squeeze(2) if pixels.shape[2:] == (1,) else pixels)
+
+
+def _content(file: Any) -> object:
+    """The whole content of an open file, from its start where it can go back, as when it was just written."""
+    try:
+        if getattr(file, "seekable", bool)():
+            file.seek(0)
+        return file.read()
+    except (OSError, ValueError) as error:  # closed, or opened for writing
+        raise ValueError(f"`image` should be a file that is open for reading. Found another ({error}).") from None
 
 
 def _read_bytes(data: object) -> "Picture":

@@ -25,6 +25,8 @@ LITTER = {
     "__macosx",
     "@eadir",
     "@recycle",
+    "@tmp",
+    "recycler",
     "#recycle",
     "#snapshot",
     "icon\r",
@@ -36,7 +38,12 @@ LITTER = {
 # Notes and labels next to the images.
 SIDECARS = {
     *(".txt", ".xml", ".json", ".jsonl", ".csv", ".tsv", ".md", ".yaml", ".yml", ".toml", ".ini", ".log", ".html"),
-    *(".lnk", ".aae", ".xmp"),
+    *(".lnk", ".aae", ".xmp", ".npy", ".npz", ".pkl", ".cache"),
+    *(
+        ".db",
+        ".db:encryptable",
+        ".identifier",
+    ),  # `Thumbs (1).db`, `a.png:Zone.Identifier`
 }
 
 
@@ -81,7 +88,7 @@ def list_files(folder: Path) -> list[File]:
 def _split_folders(folder: Path, ignored: set[Path]) -> list[tuple[str | None, Path]]:
     """Return the folders that contain classes, each with its split."""
     subfolders = _subfolders(folder, ignored)
-    splits = {path: SPLITS.get(path.name.lower()) for path in subfolders}
+    splits = {path: SPLITS.get(path.name.strip().lower()) for path in subfolders}
     named = [path for path in subfolders if splits[path]]
     holding_classes = [path for path in named if _subfolders(path, set())]
     if "train" not in splits.values() or len(named) < len(subfolders):
@@ -163,11 +170,19 @@ def _point_out_alike(classes: Iterable[str]) -> None:
     """Warn of class names that look the same."""
     alike: dict[str, list[str]] = collections.defaultdict(list)
     for name in sorted(classes):
-        alike[unicodedata.normalize("NFKC", name).casefold().strip()].append(name)
+        alike[_appearance(name)].append(name)
     groups = [" and ".join(map(ascii, names)) for names in alike.values() if len(names) > 1]
     if groups:
         warnings.warn(
-            f"Classes differ only in upper and lower case, spaces at the ends, or the Unicode form of their names: "
+            f"Classes differ only in upper and lower case, spaces, invisible characters, or the Unicode form of their "
+            f"names: "
             f"{'; '.join(groups)}. Rename a folder if they are one class.",
             stacklevel=4,
         )
+
+
+def _appearance(name: str) -> str:
+    """Return what classes have in common whose names look the same."""
+    name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    visible = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")  # as zero-width spaces
+    return " ".join(visible.split())

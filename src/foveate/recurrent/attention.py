@@ -170,7 +170,7 @@ class RecurrentAttention(nn.Module):
                 f"`image` should have {self.channels} channel(s), as the model has. Found {image.shape[1]}."
             )
         if self.unit_range:
-            _check_unit_range(image)
+            check_unit_range(image)
         return StaticScene(image, image.shape[0])
 
     def locators(
@@ -207,12 +207,12 @@ def _check_start(start: Start | None, images: int, num_rollouts: int) -> None:
         )
 
 
-def _check_unit_range(image: Shaped[Tensor, "images channels height width"]) -> None:
+def check_unit_range(image: Shaped[Tensor, "images channels height width"], wait: bool = False) -> None:
     """Raise ValueError for floats in 0..255.
 
-    Values are read on a CPU only, since that would wait for a GPU, and not while a program is traced.
+    Values are read on a CPU only unless `wait`, since that would wait for a GPU, and not while a program is traced.
     """
-    has_values = type(image) is Tensor and image.device.type == "cpu"
+    has_values = type(image) is Tensor and (wait or image.device.type == "cpu")
     if not image.is_floating_point() or not has_values or torch.compiler.is_compiling():
         return
     step = max(1, image.shape[-1] // CHECKED)

@@ -13,6 +13,7 @@ from foveate.data.batches import batches
 from foveate.data.records import Images
 from foveate.policy.fixed import FIXED_POLICIES, fixed_policy
 from foveate.policy.units import units
+from foveate.recurrent.attention import check_unit_range
 from foveate.recurrent.inference import eval_view
 from foveate.training.diagnostics import Gaze, measure_gaze
 from foveate.training.seeds import generator
@@ -174,7 +175,7 @@ def evaluate(
         batch_size: images per batch.
 
     Raises:
-        ValueError: if `policy` is unknown or the set is empty.
+        ValueError: if `policy` is unknown, the set is empty, or images of floats are in 0..255.
 
     Example:
         >>> import foveate
@@ -238,6 +239,8 @@ def predict(
         choice["stop"] = stop
         steps = num_glimpses or cast(int, model.num_glimpses)
     for batch in batches(images, batch_size, shuffle=False):
+        if getattr(model, "unit_range", False):  # here too: compiled, or on a GPU, the model does not see the values
+            check_unit_range(batch.image, wait=True)
         with torch.no_grad():  # not around the loop, whose body belongs to the caller
             rollout = model(
                 batch.image.to(device), num_glimpses=num_glimpses, num_rollouts=num_rollouts, generator=draws, **choice
