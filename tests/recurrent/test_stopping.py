@@ -90,7 +90,7 @@ def test_it_is_the_full_rollout_cut_where_each_image_is_sure(kind: str, num_roll
 
 
 def test_an_answer_does_not_depend_on_the_neighbours():
-    model, image = made(), images()
+    model, image = made(), images(3 * MIN_ROWS)
     stop = middling(model, image)
     order = torch.randperm(len(image))
     with torch.no_grad():

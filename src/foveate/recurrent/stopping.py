@@ -10,7 +10,7 @@ from torch import Generator, Tensor, nn
 from foveate.recurrent.ensemble import classify
 from foveate.recurrent.rollout import Rollout
 
-MIN_ROWS = 4  # of a batch: products of fewer rows add in another order, so that their last bits differ
+MIN_ROWS = 16  # of a batch: products of fewer rows, 10 on some processors, add in another order
 
 
 def check_stop(stop: float, image: Any) -> None:
