@@ -93,7 +93,7 @@ def test_means_of_white_pixels_are_one_up_to_blocks_of_256():
     image = torch.full((1, 1, 600, 600), 255, dtype=torch.uint8)
     windows = window_sizes((2, 2), 9, 2.0)
     assert windows[-1] == (512, 512)
-    assert_equal(read_runs(image, torch.zeros(1, 2), (2, 2), windows), torch.ones(1, 9, 2, 2))
+    assert_equal(read_runs(image, torch.zeros(1, 2), (2, 2), windows), torch.ones(1, 9, 2, 2, dtype=torch.float32))
 
 
 @pytest.mark.parametrize("kind", [directly, SpatialGlimpse])

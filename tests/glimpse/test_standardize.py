@@ -56,7 +56,7 @@ def test_it_equals_the_glimpse_of_the_standardized_image(kind: str, case):
 def test_coverage_is_the_glimpse_of_an_image_of_ones(case):
     *_, height, width, size, depth, _ = case
     location = drawn(case)[1]
-    ones = foveate(torch.ones(1, 1, height, width), location, size=size, depth=depth, scale=2)
+    ones = foveate(torch.ones(1, 1, height, width, dtype=torch.float32), location, size=size, depth=depth, scale=2)
     assert_equal(coverage(location, (height, width), size, window_sizes(size, depth, 2)), ones)
 
 
@@ -70,11 +70,11 @@ def test_mean_and_std_are_saved_and_follow_the_model():
     sensor = SpatialGlimpse(4, mean=MEAN, std=STD)
     assert sorted(sensor.state_dict()) == ["mean", "std"]
     assert SpatialGlimpse(4).state_dict() == {}
-    image, location = torch.rand(1, 2, 9, 9), torch.zeros(1, 2)
+    image, location = torch.rand(1, 2, 9, 9).float(), torch.zeros(1, 2)
     assert sensor.double()(image.double(), location).dtype == torch.float64
     other = SpatialGlimpse(4, mean=(0.0, 0.0), std=(1.0, 1.0))
     other.load_state_dict(sensor.state_dict())
-    assert_equal(other(image, location), sensor.float()(image, location))
+    assert_equal(other.float()(image, location), sensor.float()(image, location))
 
 
 def test_the_gradient_to_the_image_is_that_of_the_standardized_one():

@@ -70,7 +70,7 @@ def test_images_of_any_strides_are_read_without_a_copy(made):
 def test_the_sums_of_the_largest_blocks_are_exact():
     image = torch.full((1, 1, 600, 600), 255, dtype=torch.uint8)
     glimpse = read_windows(image, torch.zeros(1, 2), (1, 1), window_sizes((1, 1), 9, 2.0))
-    assert_equal(glimpse, torch.ones(1, 9, 1, 1))
+    assert_equal(glimpse, torch.ones(1, 9, 1, 1, dtype=torch.float32))
 
 
 @with_compiler
@@ -81,7 +81,7 @@ def test_native_reads_of_floats_equal_the_plain_reader(
     image_size: tuple[int, int], depth: int, channels: int, seed: int
 ):
     """To the bit with one scale; the sums of the others are added in another order."""
-    image = pixels(2, channels, *image_size, seed=seed) / 255 - 0.5
+    image = (pixels(2, channels, *image_size, seed=seed) / 255 - 0.5).float()
     location = torch.rand(6, 2, generator=torch.Generator().manual_seed(seed)) * 2.6 - 1.3
     glimpse = read_windows(image, location, (3, 9), window_sizes((3, 9), depth, 2.0))
     plain = foveate(image, location, size=(3, 9), depth=depth, scale=2.0)
@@ -92,7 +92,7 @@ def test_native_reads_of_floats_equal_the_plain_reader(
 @with_compiler
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
 def test_a_float_outside_the_window_is_not_read(value: float):
-    image = torch.ones(1, 1, 20, 20)
+    image = torch.ones(1, 1, 20, 20, dtype=torch.float32)
     image[..., 12:] = value
     glimpse = read_windows(image, torch.tensor([[-1.0, 0.0]]), (4, 4), window_sizes((4, 4), 3, 2.0))
     assert glimpse.isfinite().all()
@@ -308,7 +308,7 @@ def test_glimpses_are_float32_whatever_the_default_type():
 def test_a_compiled_sensor_reads_natively(kind: str):
     sensor, image = SpatialGlimpse(5, 3), pixels(3, 1, 30, 20)
     if kind == "floats":
-        image = image / 255
+        image = (image / 255).float()
     graphs: list[str] = []
 
     def backend(graph: torch.fx.GraphModule, _: object) -> Callable[..., object]:
