@@ -201,6 +201,8 @@ def test_damaged_downloads_are_never_kept(tmp_path, bad):
 LAYOUTS = {
     "ours": "mnist/{}",
     "torchvision": "MNIST/raw/{}",
+    "torchvision, inside its MNIST": "raw/{}",
+    "torchvision, as its examples call it": "data/MNIST/raw/{}.gz",
     "torchvision, in a folder for it": "mnist/MNIST/raw/{}.gz",
     "kaggle": "mnist/{dotted}",
     "kaggle, a folder for each": "{dotted}/{dotted}",
@@ -218,8 +220,11 @@ def test_layouts_of_torchvision_and_kaggle_are_read(tmp_path, monkeypatch, layou
     assert len(load_mnist().test) == 20
 
 
-@pytest.mark.parametrize(("where", "message"), [("nowhere", "Found nothing at"), ("", "Found none in")])
+@pytest.mark.parametrize(
+    ("where", "message"), [("nowhere", "Found nothing at"), ("file", "Found a file at"), ("", "Found none in")]
+)
 def test_a_wrong_variable_is_refused(tmp_path, monkeypatch, where, message):
+    (tmp_path / "file").touch()
     monkeypatch.setenv("FOVEATE_DATA", str(tmp_path / where))
     monkeypatch.setattr(mnist, "download", lambda: pytest.fail("it was passed over"))
     with pytest.raises(FileNotFoundError, match=f"`FOVEATE_DATA` should name a folder.*{message}.*or unset it"):

@@ -16,7 +16,7 @@ from foveate.data.records import Dataset, InMemory
 from foveate.data.split import split_indices
 
 # Folders inside FOVEATE_DATA: our own layout, torchvision's layouts, and the files without a folder.
-LAYOUTS = ("mnist", "MNIST/raw", "mnist/MNIST/raw", "mnist/raw", "MNIST", ".")
+LAYOUTS = ("mnist", "MNIST/raw", "mnist/MNIST/raw", "mnist/raw", "MNIST", "raw", "data/MNIST/raw", ".")
 HELP = "set FOVEATE_DATA to a folder that holds mnist/ with the four idx files, or unset it to download them"
 
 
@@ -55,7 +55,8 @@ def _own_folder() -> Path | None:
         return None
     data = expand_home(root)
     if not data.is_dir():
-        raise FileNotFoundError(f"`FOVEATE_DATA` should name a folder. Found nothing at `{data}`: {HELP}.")
+        found = "a file" if data.is_file() else "nothing"
+        raise FileNotFoundError(f"`FOVEATE_DATA` should name a folder. Found {found} at `{data}`: {HELP}.")
     for layout in LAYOUTS:
         if _find(data / layout, "train-images-idx3-ubyte") or has_csv(data / layout):
             return data / layout
