@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -20,6 +21,7 @@ from PIL import Image
 import foveate
 from foveate.cli import app, main
 from foveate.data import load
+from foveate.training.sweep import Run
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -34,7 +36,7 @@ MODULES = sorted(
     ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
     for path in (ROOT / "src").rglob("*.py")
 )
-# What a page trains is trained small: one epoch of little images through narrow layers. The command's words stay.
+# What a page trains is trained small: an epoch of little images, few glimpses, narrow layers. The command's words stay.
 SMALL = ["--epochs", "1", "--what-width", "8", "--where-width", "8", "--join-width", "8", "--hidden-size", "8"]
 LITTLE = ["--source", "digits"]
 # Settings of a saved model that come from the data; they are no options.
@@ -117,14 +119,28 @@ TRIED = [pytest.param(page, marks=[pytest.mark.slow] if page.name in SLOW else [
 
 @pytest.mark.usefixtures("tracing")
 @pytest.mark.parametrize("document", TRIED, ids=lambda path: path.name)
-def test_commands_of_pages(document: Path, desk: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_commands_of_pages(
+    document: Path, desk: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The commands of a page run in order."""
+    monkeypatch.setattr("foveate.training.sweep._start", InProcess)
     for words in commands(document):
         capsys.readouterr()
         words, file = (words[:-2], desk / words[-1]) if ">" in words else (words, None)
         assert follow(words) == 0, f"{shlex.join(words)}\n{''.join(capsys.readouterr())}"
         if file:
             file.write_text(capsys.readouterr().out, encoding="utf-8")
+
+
+class InProcess:
+    """Trains one run of a sweep at once in this process, which has imported PyTorch. tests/training tries real ones."""
+
+    def __init__(self, run: Run, command: Callable[[Run], list[str]]) -> None:
+        self.pid = id(self)
+        self.returncode = main(command(run)[3:])  # after `python -m foveate`
+
+    def poll(self) -> int:
+        return self.returncode
 
 
 def follow(words: list[str]) -> int:
@@ -137,16 +153,18 @@ def follow(words: list[str]) -> int:
             [sys.executable, "-m", "pip", arguments[0], "--help"], stdout=subprocess.DEVNULL
         ).returncode
     assert command == "foveate", f"A page should name commands that can be tried. Found {command}."
-    if arguments[0] == "web":  # which would serve for ever
+    if arguments[0] in ("web", "export"):  # which serves for ever, and which tests/training tries on this model
         app.parse_args(arguments, exit_on_error=False, print_error=False)
         return 0
     if arguments[0] == "train":
         of_images = "--source" in arguments or Path(arguments[1]).is_dir()
         arguments += SMALL if of_images else SMALL + LITTLE
+        if not {"--num-glimpses", "--resume"} & set(arguments):
+            arguments += ["--num-glimpses", "2"]
         if "--pretrained" not in arguments:  # a recipe's own is of full width
             arguments += ["--pretrained", ""]
     if arguments[0] == "sweep":
-        sets = [word.lstrip("-").replace("-", "_") for word in SMALL + LITTLE]
+        sets = [word.lstrip("-").replace("-", "_") for word in [*SMALL, *LITTLE, "--num-glimpses", "2"]]
         pairs = zip(sets[::2], sets[1::2], strict=True)
         arguments += ["--seeds", "0", *(word for name, value in pairs for word in ("--set", f"{name}={value}"))]
     return main(arguments)

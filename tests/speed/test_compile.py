@@ -170,52 +170,67 @@ def test_errors_of_the_function_itself_are_its_own():
             compile_function(draw, "cpu", required=False)(torch.ones(500))
 
 
+# Importing the compiler takes longer than failing to compile: each case is a fork of one process that imported it.
 BROKEN = """
+import os, pathlib, sys
 import torch
+import torch._inductor.compile_fx
 from foveate.speed.compile import compile_function, reset_compiler
 
-reset_compiler()
-add = compile_function(lambda value: value + 1, "cpu", required=False)
-assert add(torch.ones(2)).tolist() == [2, 2]
+for number, compiler in enumerate(sys.argv[1:]):
+    if (child := os.fork()) == 0:
+        os.environ["CXX"] = compiler
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = compiler + "-cache"
+        os.dup2(os.open(compiler + "-said", os.O_CREAT | os.O_WRONLY), 2)
+        reset_compiler()
+        add = compile_function(lambda value: value + 1, "cpu", required=False)
+        assert add(torch.ones(2)).tolist() == [2, 2]
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0, compiler
 """
 NO_HEADERS = """#!/bin/sh
 case $1 in --version) echo g++ 12;; *) echo fatal error: Python.h: No such file >&2; exit 1;; esac
 """
+COMPILERS = {
+    "headers": (NO_HEADERS, "install python3-dev"),
+    "false": ("#!/bin/sh\nexit 1\n", "No working C++ compiler"),
+}
 
 
-@pytest.mark.parametrize(
-    ("compiler", "reason"),
-    [
-        (NO_HEADERS, "install python3-dev"),
-        ("#!/bin/sh\nexit 1\n", "No working C++ compiler"),
-    ],
-)
-def test_a_compiler_that_cannot_do_it_costs_one_sentence(tmp_path: Path, compiler: str, reason: str):
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+def test_a_compiler_that_cannot_do_it_costs_one_sentence(tmp_path: Path):
     """No Python headers, and no working compiler."""
-    (tmp_path / "g++").write_text(compiler)
-    (tmp_path / "g++").chmod(0o755)
-    environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "cache"), "CXX": str(tmp_path / "g++")}
-    run = subprocess.run([sys.executable, "-c", BROKEN], capture_output=True, text=True, env=environment, check=False)
+    for name, (program, _) in COMPILERS.items():
+        (tmp_path / name).write_text(program)
+        (tmp_path / name).chmod(0o755)
+    command = [sys.executable, "-c", BROKEN, *(str(tmp_path / name) for name in COMPILERS)]
+    run = subprocess.run(command, capture_output=True, text=True, env=os.environ, check=False)
     assert run.returncode == 0, run.stderr
-    assert run.stderr.count("The run goes on without compiling.") == 1
-    assert reason in run.stderr
+    for name, (_, reason) in COMPILERS.items():
+        said = (tmp_path / f"{name}-said").read_text()
+        assert said.count("The run goes on without compiling.") == 1
+        assert reason in said
 
 
 CREATE = """
+import os
 import torch
 from foveate.training.state import create_train_state
 from training.tiny import tiny
 
-create_train_state(tiny(image=(1, 8, 8), classes=("a", "b")), torch.device("cpu"), compiled={compiled})
+config = tiny(image=(1, 8, 8), classes=("a", "b"))
+compiled = os.fork() == 0
+create_train_state(config, torch.device("cpu"), compiled=compiled)
+if not compiled:
+    assert os.wait()[1] == 0
 """
 
 
-@pytest.mark.parametrize("compiled", [True, False])
-def test_a_cache_folder_that_cannot_be_made_costs_one_sentence(tmp_path: Path, compiled: bool):
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs processes that fork")
+def test_a_cache_folder_that_cannot_be_made_costs_one_sentence_whether_compiled_or_not(tmp_path: Path):
     (tmp_path / "file").touch()
     environment = {**os.environ, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "file" / "cache")}
     environment["PYTHONPATH"] = os.pathsep.join(sys.path)
-    program = CREATE.format(compiled=compiled)
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=False)
+    run = subprocess.run([sys.executable, "-c", CREATE], capture_output=True, text=True, env=environment, check=False)
     assert run.returncode == 0, run.stderr
-    assert run.stderr.count("`TORCHINDUCTOR_CACHE_DIR` should be a folder that can be written. Found ") == 1
+    assert run.stderr.count("`TORCHINDUCTOR_CACHE_DIR` should be a folder that can be written. Found ") == 2

@@ -60,6 +60,7 @@ RIM = 3  # pixels around a patch
 SHORT = 3  # letters of a class name that stands next to its bar; a longer one stands above it
 SMALL_BAR = 24  # pixels, the height of a row of bars
 LONG_BAR = 40
+THICKNESS = 9  # of a bar
 LEGEND_LINE = 26
 LEGEND_ITEM = 136  # pixels, the width of a scale in a legend
 LEGEND_TEXT: dict[str, Any] = {"fontsize": 12, "color": QUIET, "verticalalignment": "center"}
@@ -238,7 +239,7 @@ def draw_patches(canvas: Axes, look: Look, step: int, left: float, top: float, r
     for scale, patch in enumerate(look.glimpses[step]):
         x = left + scale % across * (wide + PATCH_GAP)
         y = top + scale // across * (high + PATCH_GAP)
-        canvas.add_patch(Rectangle((x, y), wide, high, color=scale_color(scale), linewidth=0))
+        canvas.add_artist(Rectangle((x, y), wide, high, color=scale_color(scale), linewidth=0))
         inside = (x + RIM, x + wide - RIM, y + high - RIM, y + RIM)
         images.append(canvas.imshow(as_array(patch), interpolation="nearest", aspect="auto", extent=inside, zorder=2))
     return images
@@ -258,8 +259,10 @@ class Bars:
         end = left + room if is_long else left + room - 58
         below = rows + LONG_BAR - 12 if is_long else middle
         self.length = end - start
-        canvas.barh(below, self.length, 9, start, color=FAINT)
-        self.bars = canvas.barh(below, 0, 9, start)
+        self.bars = []
+        for y in below - THICKNESS / 2:
+            canvas.add_artist(Rectangle((start, y), self.length, THICKNESS, facecolor=FAINT))
+            self.bars.append(canvas.add_artist(Rectangle((start, y), 0, THICKNESS)))
         self.names = [canvas.text(left, y, name, **BAR_TEXT) for y, name in zip(middle, names, strict=True)]
         self.values = [canvas.text(left + room, y, "", ha="right", **BAR_TEXT) for y in middle]
         for name in self.names:
