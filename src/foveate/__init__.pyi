@@ -2,7 +2,10 @@
 
 from . import config as config
 from .config import Config as Config
+from .data.huge import open_pyramid as open_pyramid
+from .data.pyramid import ArrayPyramid as ArrayPyramid
 from .glimpse.network import GlimpseNetwork as GlimpseNetwork
+from .glimpse.pyramids import Pyramids as Pyramids
 from .glimpse.sensor import SpatialGlimpse as SpatialGlimpse
 from .policy.entropy import CategoricalEntropy as CategoricalEntropy
 from .policy.locator import Locator as Locator

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from foveate.data.placement import Size
 from foveate.glimpse.foveate import foveate
 from foveate.glimpse.location import coverage, window_sizes
+from foveate.glimpse.pyramids import Pyramids, read_pyramids
 from foveate.glimpse.runs import has_byte_rows, read_runs
 from foveate.glimpse.windows import can_read_natively, read_windows
 
@@ -92,9 +93,11 @@ class SpatialGlimpse(nn.Module):
             self.register_buffer(name, torch.tensor(values).view(-1, 1, 1) if values else None)
 
     def forward(
-        self, image: Shaped[Tensor, "*images channels height width"], location: Float[Tensor, "*batch 2"]
+        self, image: Shaped[Tensor, "*images channels height width"] | Pyramids, location: Float[Tensor, "*batch 2"]
     ) -> Float[Tensor, "*batch planes h w"]:
         """Glimpse of each image at its location, batched or single. M * B locations read each of B images M times."""
+        if isinstance(image, Pyramids):
+            return self._read_pyramids(image, location)
         single = image.ndim == 3
         if single:
             image = image.unsqueeze(0)
@@ -106,21 +109,33 @@ class SpatialGlimpse(nn.Module):
             glimpse = read_runs(image, location, self.size, self.windows)
         else:
             glimpse = foveate(image, location, size=self.size, depth=self.depth, scale=self.scale)
-        if self.mean is not None and self.std is not None:
-            image_size = (image.shape[2], image.shape[3])
-            glimpse = self._standardize(glimpse, location, image_size, self.mean, self.std)
+        if self.mean is not None:
+            glimpse = self._standardize(glimpse, self._inside(glimpse, location, (image.shape[2], image.shape[3])))
         return glimpse.squeeze(0) if single else glimpse
 
-    def _standardize(self, glimpse: Tensor, location: Tensor, image_size: Size, mean: Tensor, std: Tensor) -> Tensor:
-        """Glimpse of (x - mean) / std: of a mean only what lies inside the image is subtracted."""
+    def _read_pyramids(self, images: Pyramids, location: Tensor) -> Tensor:
+        """Glimpse of images too large to load."""
+        self._check_location(location, len(images))
+        self._check_channels(images.channels)
+        if not self.pooled:
+            raise ValueError(f"`scale` should be 2 where levels of an image are read. Found `scale = {self.scale:g}`.")
+        glimpse, inside = read_pyramids(images, location, self.size, self.windows)
+        return glimpse if self.mean is None else self._standardize(glimpse, inside)
+
+    def _inside(self, glimpse: Tensor, location: Tensor, image_size: Size) -> Tensor:
+        """Share of each pixel of a glimpse that lies inside the image."""
         if self.pooled:
-            inside = coverage(location, image_size, self.size, self.windows)
-        else:
-            ones = glimpse.new_ones(1, 1, *image_size)
-            inside = foveate(ones, location, size=self.size, depth=self.depth, scale=self.scale)
+            return coverage(location, image_size, self.size, self.windows)
+        ones = glimpse.new_ones(1, 1, *image_size)
+        return foveate(ones, location, size=self.size, depth=self.depth, scale=self.scale)
+
+    def _standardize(self, glimpse: Tensor, inside: Tensor) -> Tensor:
+        """Glimpse of (x - mean) / std: of a mean only what lies inside the image is subtracted."""
+        if self.mean is None or self.std is None:
+            return glimpse
         inside = inside.to(glimpse.dtype).unsqueeze(2)
-        planes = glimpse.unflatten(1, (self.depth, len(mean)))
-        return ((planes - mean.to(glimpse.dtype) * inside) / std.to(glimpse.dtype)).flatten(1, 2)
+        planes = glimpse.unflatten(1, (self.depth, len(self.mean)))
+        return ((planes - self.mean.to(glimpse.dtype) * inside) / self.std.to(glimpse.dtype)).flatten(1, 2)
 
     @property
     def pooled(self) -> bool:
@@ -140,13 +155,21 @@ class SpatialGlimpse(nn.Module):
             raise ValueError(
                 f"`image` should be uint8 in 0..255, or floating point in [0, 1]. Found {image.dtype}; {advice}."
             )
-        if location.ndim != 2 or location.shape[1] != 2 or location.shape[0] % image.shape[0]:
+        self._check_location(location, image.shape[0])
+        self._check_channels(image.shape[1])
+
+    def _check_location(self, location: Tensor, num_images: int) -> None:
+        """Check the shape of the locations."""
+        if location.ndim != 2 or location.shape[1] != 2 or location.shape[0] % num_images:
             raise ValueError(
-                f"`location` should be one (x, y) for each of the {image.shape[0]} images, or a multiple. "
+                f"`location` should be one (x, y) for each of the {num_images} images, or a multiple. "
                 f"Found the shape {tuple(location.shape)}."
             )
-        if self.mean is not None and image.shape[1] != len(self.mean):
-            raise ValueError(f"`image` should have {len(self.mean)} channel(s), as `mean` has. Found {image.shape[1]}.")
+
+    def _check_channels(self, channels: int) -> None:
+        """Check that there is a mean for each channel."""
+        if self.mean is not None and channels != len(self.mean):
+            raise ValueError(f"`image` should have {len(self.mean)} channel(s), as `mean` has. Found {channels}.")
 
     def extra_repr(self) -> str:
         """Arguments in the output of `print`."""

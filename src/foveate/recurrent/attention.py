@@ -114,7 +114,8 @@ class RecurrentAttention(nn.Module):
         """Take `num_glimpses` glimpses of every image in each of `num_rollouts` scanpaths, and classify it.
 
         Args:
-            image: images (batch, channels, height, width), or a `Scene` that changes with the hidden state.
+            image: images (batch, channels, height, width), `Pyramids` of images too large to load, or a `Scene` that
+                changes with the hidden state.
             num_glimpses: may differ from the number that the model was built for.
             start: "learned", "center", "random", or the location (x, y) of the first glimpse, for all or for each.
             num_rollouts: scanpaths of each image; see `Rollout` for their order.
@@ -136,6 +137,7 @@ class RecurrentAttention(nn.Module):
             )
         num_glimpses = self.num_glimpses if num_glimpses is None else num_glimpses
         scene = self.static_scene(image) if isinstance(image, Tensor) else image
+        self._check_channels(getattr(scene, "channels", self.channels))
         _check_start(start, scene.batch_size, num_rollouts)
         if stop is not None:
             check_stop(stop, image)
@@ -165,13 +167,15 @@ class RecurrentAttention(nn.Module):
 
     def static_scene(self, image: Shaped[Tensor, "images channels height width"]) -> StaticScene:
         """A scene that shows the same images at every step; raises ValueError if they are not the model's kind."""
-        if self.channels is not None and image.shape[1] != self.channels:
-            raise ValueError(
-                f"`image` should have {self.channels} channel(s), as the model has. Found {image.shape[1]}."
-            )
+        self._check_channels(image.shape[1])
         if self.unit_range:
             check_unit_range(image)
         return StaticScene(image, image.shape[0])
+
+    def _check_channels(self, channels: int | None) -> None:
+        """Check that images have as many channels as the model."""
+        if self.channels is not None and channels != self.channels:
+            raise ValueError(f"`image` should have {self.channels} channel(s), as the model has. Found {channels}.")
 
     def locators(
         self, start: Start | None, num_glimpses: int, locator: Any = None

@@ -19,7 +19,7 @@ def check_stop(stop: float, image: Any) -> None:
     Raises:
         ValueError: if `stop` is no probability, or `image` is a scene.
     """
-    if not isinstance(image, Tensor):
+    if not hasattr(image, "index_select"):
         raise ValueError(f"`stop` should go with a batch of images. Found a `{type(image).__name__}`.")
     if not 0 <= stop <= 1:
         raise ValueError(f"`stop` should be a probability from 0 to 1. Found `stop = {stop}`.")
