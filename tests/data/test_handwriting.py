@@ -16,8 +16,8 @@ from foveate.data.handwriting import (
     ink_warning,
 )
 from foveate.data.sources import load
+from foveate.training.prepare import prepare
 from foveate.viewing.look import UnfamiliarPicture
-from foveate.viewing.prepare import prepare
 from foveate.web.examples import DIGITS, strokes
 from foveate.web.handwriting import draw_on_pad
 from web.asking import photograph

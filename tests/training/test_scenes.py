@@ -192,7 +192,8 @@ def test_a_named_source_with_other_images_is_refused(tmp_path, monkeypatch):
         images_of(tmp_path)
     (tmp_path / "split.json").unlink()
     assert len(images_of(tmp_path)) == 359
-    with pytest.raises(ValueError, match=r"`--source` should go with a run on a folder\. Found one on `digits`"):
+    assert len(images_of(tmp_path, source="digits")) == 359
+    with pytest.raises(ValueError, match=r"or the path of a folder\. Found `photos`"):
         images_of(tmp_path, source="photos")
 
 

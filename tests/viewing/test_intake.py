@@ -10,7 +10,7 @@ from PIL import Image
 
 from foveate.config import Model
 from foveate.data.intake import as_bytes, as_picture
-from foveate.viewing.prepare import prepare, zoom
+from foveate.training.prepare import prepare, zoom
 
 GRAY, COLOR = (1, 4, 6), (3, 4, 6)
 RED = np.broadcast_to(np.array([255, 0, 0], dtype=np.uint8), (4, 6, 3))

@@ -67,7 +67,8 @@ def evaluate(
     within
         Percentage points of error that `--stop auto` may cost.
     source
-        Folder of the images, if it has moved; the run's images are recognized by their content.
+        Folder of the images, if it has moved; the run's images are recognized by their content. For a run on `mnist` or
+        `digits`, a folder of other images.
     device
         `cpu`, `cuda`, `cuda:1`, or `auto` for a GPU if there is one.
     report

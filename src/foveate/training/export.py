@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -14,6 +15,7 @@ from foveate.recurrent.inference import eval_view
 from foveate.settings import to_json
 from foveate.storage.files import atomic_write
 from foveate.training.build import Attention
+from foveate.training.prepare import inner_size
 
 OUTPUTS = ("probabilities", "locations")
 
@@ -67,7 +69,7 @@ def export(model: Attention, file: str | Path, *, num_glimpses: int | None = Non
         "classes": json.dumps(model.config.classes),
         "image": json.dumps(model.config.image),
         "num_glimpses": json.dumps(glimpses),
-        "config": to_json(model.config),
+        "config": to_json(replace(model.config, picture_size=inner_size(model.config))),
     }
     content = _to_onnx(program, facts) if path.suffix == ".onnx" else _to_pt2(program, facts)
     with atomic_write(path) as target:

@@ -1,17 +1,22 @@
 """`load_run`: a finished run's model, settings and images."""
 
 import warnings
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+import torch
+
 from foveate import settings
 from foveate.config import Config, Data, Model
-from foveate.data.records import Images
+from foveate.data.budget import map_in_threads
+from foveate.data.records import Images, InMemory
 from foveate.data.sources import NAMES
 from foveate.data.split_record import SplitRecord
 from foveate.training.build import Attention
 from foveate.training.check import choose_device
+from foveate.training.prepare import prepare
 from foveate.training.pretrained import from_pretrained
 from foveate.training.scenes import SPLIT, Scenes, load_scenes, read_record, resolve
 from foveate.weights import FOLDER, find
@@ -61,7 +66,18 @@ class LoadedRun:
         if not len(images):
             where = source or self._settings_of_data("")[0].source
             raise ValueError(f"The {split} images of the run should be in `{where}`. Found none of them.")
-        return images
+        return self._with_ink_prepared(images) if self.model.config.handwriting else images
+
+    def _with_ink_prepared(self, images: Images) -> Images:
+        """The files of a folder as `look` shows them to a model of handwriting: ink bright, scaled and centered."""
+        files = getattr(images, "names", ())
+        if not files:
+            return images
+        prepared = map_in_threads(lambda file: prepare(Path(file), self.model.config), files)
+        for warning, count in Counter(each.warning for each in prepared if each.warning).items():
+            warnings.warn(f"{count:,} of {len(files):,} images: {warning}", stacklevel=3)
+        pixels = torch.stack([each.image for each in prepared])
+        return InMemory(pixels, images.label.cpu(), files).to(images.label.device)
 
     def _load_scenes(self, source: str = "") -> Scenes:
         """The run's images, from `source` if it names a folder."""
@@ -77,8 +93,8 @@ class LoadedRun:
             record = read_record(self.folder, Data()) if (self.folder / SPLIT).is_file() else None
             return self._data_of_model(source, record)
         record = read_record(self.folder, data)
-        if source and (record is None or data.source in NAMES):
-            raise ValueError(f"`--source` should go with a run on a folder. Found one on `{data.source}`.")
+        if source not in ("", data.source) and data.source in NAMES:
+            return self._prepared_as_in_training(source), None
         if source and record:
             return replace(data, source=source), replace(record, source=source)
         return data, record
@@ -107,11 +123,13 @@ class LoadedRun:
         """Settings that fit images as in training, in the middle of the canvas if there was one."""
         model = self.config.model
         size = model.picture_size if any(model.picture_size) else model.image[1:]
-        _, height, width = model.image
+        channels, height, width = model.image
         canvas_size = height if height == width and size != (height, width) else 0
         if source in NAMES:
             return Data(source=source, canvas_size=canvas_size)
-        return Data(source=source, image_size=size, resize=model.picture_resize, canvas_size=canvas_size)
+        color = "gray" if channels == 1 else "rgb"
+        resize = model.picture_resize
+        return Data(source=source, image_size=size, resize=resize, color=color, canvas_size=canvas_size)
 
 
 def load_run(run: Path | str, device: str = "auto") -> LoadedRun:

@@ -13,8 +13,8 @@ from foveate.glimpse.location import boxes
 from foveate.glimpse.sensor import SpatialGlimpse
 from foveate.recurrent.inference import eval_view
 from foveate.training.build import Attention
+from foveate.training.prepare import Prepared, prepare
 from foveate.training.seeds import generator
-from foveate.viewing.prepare import Prepared, prepare
 from foveate.viewing.record import Look
 
 if TYPE_CHECKING:

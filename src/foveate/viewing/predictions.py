@@ -10,7 +10,7 @@ from foveate.data.budget import map_in_threads
 from foveate.data.layout import is_ignored
 from foveate.recurrent.inference import eval_view
 from foveate.training.build import Attention
-from foveate.viewing.prepare import Prepared, prepare
+from foveate.training.prepare import Prepared, prepare
 
 BATCH = 64  # pictures that are read at once
 

@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from foveate.training.prepare import Prepared, prepare_picture
 from foveate.viewing.look import look_at_prepared
-from foveate.viewing.prepare import Prepared, prepare_picture
 from foveate.viewing.record import Look
 from foveate.web.handwriting import PadPosition
 from foveate.web.models import ServedModel

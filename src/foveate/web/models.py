@@ -13,7 +13,7 @@ from foveate.data.placement import center, draw_clutter, draw_place
 from foveate.data.render import render
 from foveate.glimpse.sensor import SpatialGlimpse
 from foveate.training.build import Attention
-from foveate.viewing.prepare import Prepared, ink_style, inner_size
+from foveate.training.prepare import Prepared, ink_style, inner_size
 from foveate.web.examples import DIGITS, example_images
 from foveate.web.handwriting import PadPosition, Strokes, draw_on_pad, write
 
