@@ -1,4 +1,5 @@
-"""The `foveate` command: `train`, `sweep`, `watch`, `evaluate`, `look`, `predict`, `export`, `recipes` and `web`.
+"""The `foveate` command: `train`, `sweep`, `watch`, `evaluate`, `look`, `predict`, `tile`, `export`, `recipes` and
+`web`.
 
 In: the words of a command line, and recipes.
 Out: one library call each, and its result as text. Heavy modules are imported inside the commands: help is fast.
@@ -21,6 +22,7 @@ from foveate.cli.options import expand_homes, fill_in, square_sizes
 from foveate.cli.predict import predict
 from foveate.cli.recipes import recipes
 from foveate.cli.sweep import sweep
+from foveate.cli.tile import tile
 from foveate.cli.train import train
 from foveate.cli.watch import watch
 from foveate.cli.web import web
@@ -45,6 +47,7 @@ foveate sweep digits --seeds 0,1,2    # several runs at a time, one table
 foveate evaluate runs/digits          # test error and confusions
 foveate look runs/digits picture.png  # where it looks and what it answers
 foveate predict runs/digits pictures  # answers to many pictures, as a table
+foveate tile scan.jpg scan.tif        # for images too large to load
 foveate recipes                       # everything that can be trained
 foveate web                           # draw in the browser and watch it look
 """,
@@ -61,6 +64,7 @@ app.command(evaluate, usage="Usage: foveate evaluate RUN [OPTIONS]")
 app.command(look, usage="Usage: foveate look RUN [IMAGE...] [OPTIONS]")
 app.command(export, usage="Usage: foveate export RUN FILE [OPTIONS]")
 app.command(predict, usage="Usage: foveate predict RUN PICTURE... [OPTIONS]")
+app.command(tile, usage="Usage: foveate tile PICTURE OUT [OPTIONS]")
 app.command(recipes, usage="Usage: foveate recipes [NAME]")
 app.command(web, usage="Usage: foveate web [RUN] [OPTIONS]")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from foveate.training.load import LoadedRun
     from foveate.viewing.record import Look
 
+Resize = Annotated[Literal["pad", "crop", "stretch", "refuse", "native"] | None, Parameter(show_default=False)]
 NUM_TEST_IMAGES = 6  # where no image is given
 NUM_CLASSES = 3  # printed, the most probable ones
 NUM_NAMED = 3  # pictures in a warning
@@ -44,7 +45,9 @@ def look(
     stop: Annotated[float | Literal["auto"] | None, Parameter(show_default=False)] = None,
     policy: Annotated[Literal["mean", "sampled"] | None, Parameter(show_default=False)] = None,
     ink: Literal["auto", "light", "dark"] = "auto",
-    resize: Annotated[Literal["pad", "crop", "stretch", "refuse"] | None, Parameter(show_default=False)] = None,
+    resize: Annotated[
+        Literal["pad", "crop", "stretch", "refuse", "native"] | None, Parameter(show_default=False)
+    ] = None,
     device: str = "auto",
     animate: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
     json: Annotated[bool, Parameter(negative=(), show_default=False)] = False,
@@ -79,8 +82,8 @@ def look(
     ink
         Handwriting, for models of `mnist` and `digits`: ink is `light` on dark, `dark` on light, or `auto`.
     resize
-        Fit the whole image with a border (`pad`), by cutting (`crop`) or stretching it, or refuse other sizes; as in
-        training if absent.
+        Fit the whole image with a border (`pad`), by cutting (`crop`) or stretching it, refuse other sizes, or read it
+        at its own size, tile by tile (`native`, for images too large to load); as in training if absent.
     device
         `cpu`, `cuda`, `cuda:1`, or `auto` for a GPU where there is one.
     animate

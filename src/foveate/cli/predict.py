@@ -30,7 +30,9 @@ def predict(
     num_glimpses: Annotated[int | None, Parameter(show_default=False)] = None,
     stop: Annotated[float | Literal["auto"] | None, Parameter(show_default=False)] = None,
     ink: Literal["auto", "light", "dark"] = "auto",
-    resize: Annotated[Literal["pad", "crop", "stretch", "refuse"] | None, Parameter(show_default=False)] = None,
+    resize: Annotated[
+        Literal["pad", "crop", "stretch", "refuse", "native"] | None, Parameter(show_default=False)
+    ] = None,
     device: str = "auto",
 ) -> int:
     """Answer many pictures: files, or all files in folders.
@@ -63,7 +65,7 @@ def predict(
     ink
         Handwriting, for models of `mnist` and `digits`: ink is `light` on dark, `dark` on light, or `auto`.
     resize
-        Fit pictures otherwise than in training.
+        Fit pictures otherwise than in training; `native` reads them at their own size, tile by tile.
     device
         `cpu`, `cuda`, `cuda:1`, or `auto` for a GPU where there is one.
     """

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from foveate.data.deep_zoom import open_deep_zoom
-from foveate.data.pyramid import TiledPyramid
+from foveate.data.pyramid import Pixels, Pyramid, TiledPyramid
 from foveate.data.tiff import open_tiff
+
+SUFFIXES = (".dzi", ".tif", ".tiff", ".btf", ".svs")  # of files that may hold levels
 
 
 def open_pyramid(path: Path | str, channels: int | None = None) -> TiledPyramid:
@@ -33,3 +35,19 @@ def open_pyramid(path: Path | str, channels: int | None = None) -> TiledPyramid:
     if path.suffix.lower() in (".dzi", ".xml"):
         return open_deep_zoom(path, channels or 3)
     return open_tiff(path, channels)
+
+
+def overview(pyramid: Pyramid, max_pixels: int) -> Pixels:
+    """All pixels of the finest level that has at most `max_pixels`.
+
+    Raises:
+        ValueError: if every level has more.
+    """
+    for level, (height, width) in enumerate(pyramid.levels):
+        if height * width <= max_pixels:
+            return pyramid.read(level, 0, 0, height, width)
+    height, width = pyramid.levels[-1]
+    raise ValueError(
+        f"An image too large to load should have a level of at most {max_pixels:,} pixels. The coarsest has "
+        f"{height} x {width}: `foveate tile` writes coarser ones."
+    )

@@ -10,10 +10,14 @@ from jaxtyping import Shaped, UInt8
 from torch import Tensor, from_numpy
 
 from foveate.data.home import legible
-from foveate.data.picture import MAX_PIXELS, open_picture, upright
+from foveate.data.huge import SUFFIXES, open_pyramid, overview
+from foveate.data.picture import MAX_PIXELS, TOO_LARGE, open_picture, upright
+from foveate.data.pyramid import ArrayPyramid, Pyramid, with_channels
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
+
+COARSE = 2**24  # pixels of the level that stands for a file too large to load, at most
 
 
 def as_picture(image: object) -> "Picture":
@@ -47,13 +51,51 @@ def as_picture(image: object) -> "Picture":
 
 
 def read_picture(path: Path) -> "Picture":
-    """Read the picture in a file; so many pixels that it may be an attack are refused before they are decoded."""
+    """Read the picture in a file; so many pixels that it may be an attack are refused before they are decoded.
+
+    Of a file with levels that is too large to load, a coarse one is read; `info["full_size"]` is the size of the
+    finest, (height, width).
+    """
     if not path.exists():
         raise FileNotFoundError(f"`{path}` should be an image. Found no such file.")
+    if path.suffix.lower() == ".dzi":
+        return _coarse_picture(path)
     try:
         return open_picture(path, MAX_PIXELS)
     except ValueError as error:
+        if TOO_LARGE in str(error) and path.suffix.lower() in SUFFIXES:
+            return _coarse_picture(path)
         raise ValueError(f"`{path}` should be a readable image. Found {error}.") from None
+
+
+def _coarse_picture(path: Path) -> "Picture":
+    """A level of a file that is too large to load."""
+    from PIL import Image
+
+    try:
+        pyramid = open_pyramid(path, channels=3)
+    except ModuleNotFoundError as error:
+        raise ValueError(str(error)) from None
+    picture = Image.fromarray(overview(pyramid, COARSE))
+    picture.info["full_size"] = pyramid.shape[:2]
+    return picture
+
+
+def as_pyramid(image: object, channels: int) -> Pyramid:
+    """Turn anything that can be looked at into a pyramid of its own size; of a file with levels nothing is decoded.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is not an image.
+    """
+    if isinstance(image, Pyramid):
+        return image
+    if isinstance(image, (str, os.PathLike)) and Path(image).suffix.lower() in SUFFIXES:
+        try:
+            return open_pyramid(Path(image), channels)
+        except ModuleNotFoundError as error:
+            raise ValueError(str(error)) from None
+    return ArrayPyramid(with_channels(np.asarray(as_picture(image)), channels))
 
 
 def name_of(image: object) -> str:

@@ -27,6 +27,7 @@ FORMATS = ("PNG", "JPEG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "TGA", "ICO", "JP
 PLUGIN_FORMATS = ("HEIF", "JXL")  # need a plugin for pillow
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 MAX_PIXELS = 2**26  # 8,192 x 8,192; a few bytes can claim any number of pixels
+TOO_LARGE = "more than"  # in the error of a file with more pixels
 BYTES_PER_PIXEL = 8  # memory for decoding: pillow stores 4, and each conversion makes a copy
 IN_FLIGHT = ByteBudget(2**29)  # 512 MiB for all pictures that are decoded at once
 STRIP = 2**20  # pixels compared at a time
@@ -90,7 +91,7 @@ def opened(path: Path | OpenFile, max_pixels: int = MAX_PIXELS) -> Iterator["Pic
         with Image.open(path, formats=formats) as picture:
             pixels = picture.width * picture.height
             if pixels > max_pixels:
-                raise ValueError(f"{picture.height} x {picture.width} pixels, more than {max_pixels:,}")
+                raise ValueError(f"{picture.height} x {picture.width} pixels, {TOO_LARGE} {max_pixels:,}")
             with IN_FLIGHT.hold(pixels * BYTES_PER_PIXEL):
                 yield picture
     except UnidentifiedImageError:

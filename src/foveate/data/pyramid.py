@@ -27,10 +27,15 @@ class Pyramid(Protocol):
         (y, x) is the pixel of a level at the top left of what is read, y down, x right. Level 0 is the finest.
     """
 
-    shape: tuple[int, int, int]
-    """Height, width and channels of level 0."""
-    levels: Sequence[Size]
-    """Height and width of each level, the finest first."""
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of level 0."""
+        ...
+
+    @property
+    def levels(self) -> Sequence[Size]:
+        """Height and width of each level, the finest first."""
+        ...
 
     def read(self, level: int, y: int, x: int, height: int, width: int) -> Pixels:
         """Pixels of a window that lies within a level."""
@@ -50,7 +55,7 @@ class ArrayPyramid:
 
     def __init__(self, image: Pixels, levels: Sequence[Pixels] | None = None) -> None:
         self.arrays = halvings(image) if levels is None else [image, *levels]
-        self.levels = [(len(array), array.shape[1]) for array in self.arrays]
+        self.levels: list[Size] = [(len(array), array.shape[1]) for array in self.arrays]
         self.shape = (*self.levels[0], image.shape[2])
 
     def read(self, level: int, y: int, x: int, height: int, width: int) -> Pixels:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from foveate.data.placement import Size
 from foveate.data.pyramid import Pixels, Pyramid
-from foveate.glimpse.location import coverage, window_origin
+from foveate.glimpse.location import boxes, coverage, window_origin
 
 
 class Pyramids:
@@ -85,6 +85,24 @@ def read_pyramids(
                 blocks = blocks.reshape(-1, size[0], block, size[1], block)
                 glimpse[row, k] = blocks.mean(dim=(-3, -1)) / 255
     return glimpse.flatten(1, 2).to(location.device), inside.to(location.device)
+
+
+def pyramid_boxes(
+    location: Float[Tensor, "batch 2"], levels: Sequence[Size], windows: tuple[Size, ...], shown: Size
+) -> Int64[Tensor, "batch depth 4"]:
+    """Box (x0, y0, x1, y1) of the window of every scale on a picture of the whole image, of (height, width) `shown`.
+
+    Convention: see `foveate.glimpse.location.boxes`. A window smaller than a pixel of the picture has a box of one.
+    """
+    found = []
+    for height, _ in windows:
+        level, block = level_of(levels, height // windows[0][0])
+        window = (windows[0][0] * block, windows[0][1] * block)
+        high, wide = levels[level]
+        zoom = torch.tensor([shown[1] / wide, shown[0] / high], dtype=torch.float64, device=location.device)
+        box = boxes(location, levels[level], (window,))[:, 0].double()
+        found.append(torch.cat([(box[:, :2] * zoom).floor(), (box[:, 2:] * zoom).ceil()], dim=1).long())
+    return torch.stack(found, dim=1)
 
 
 def level_of(levels: Sequence[Size], factor: int) -> tuple[int, int]:

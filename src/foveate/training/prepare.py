@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
@@ -17,14 +18,17 @@ from foveate.data.handwriting import (
     has_bright_border,
     ink_warning,
 )
+from foveate.data.huge import overview
 from foveate.data.intake import as_picture, as_pixels
 from foveate.data.picture import Decoder
 from foveate.data.placement import Size
+from foveate.data.pyramid import MAX_PIXELS, Pyramid
 
 if TYPE_CHECKING:
     from PIL.Image import Image as Picture
 
-RESIZE = ("pad", "crop", "stretch", "refuse")
+RESIZE = ("pad", "crop", "stretch", "refuse", "native")
+SHOWN = 2**20  # pixels of the picture that shows an image too large to load, at most if it has such a level
 INK = ("auto", "light", "dark")
 
 
@@ -66,7 +70,7 @@ def prepare(image: object, model: Model, *, resize: str | None = None, ink: str 
         FileNotFoundError: if there is no such file.
         ValueError: if it is not an image, or an option is impossible.
     """
-    _check(model, resize, ink)
+    check(model, resize, ink)
     channels, height, width = model.image
     if isinstance(image, Tensor) and tuple(image.shape) == model.image:
         pixels = as_pixels(image)
@@ -74,10 +78,28 @@ def prepare(image: object, model: Model, *, resize: str | None = None, ink: str 
     if channels not in (1, 3):
         found = f"the shape {tuple(image.shape)}" if isinstance(image, Tensor) else f"a {type(image).__name__}"
         raise ValueError(f"`image` should be a tensor {model.image}, as the model's images are. Found {found}.")
-    prepared = prepare_picture(as_picture(image), model, resize=resize, ink=ink)
+    picture = as_picture(image)
+    prepared = prepare_picture(picture, model, resize=resize, ink=ink)
+    if "full_size" in picture.info:
+        prepared = _of_full_size(prepared, picture.info["full_size"])
     if prepared.image.shape[1:] == (height, width):
         return prepared
     return replace(prepared, image=centered(prepared.image.unsqueeze(0), (height, width))[0])
+
+
+def show_pyramid(pyramid: Pyramid) -> Prepared:
+    """A coarse level that shows an image which is read at its own size."""
+    small = pyramid.levels[-1][0] * pyramid.levels[-1][1] <= SHOWN
+    pixels = torch.from_numpy(overview(pyramid, SHOWN if small else MAX_PIXELS).copy()).movedim(2, 0).contiguous()
+    shown = (pixels.shape[1], pixels.shape[2])
+    return _of_full_size(Prepared(pixels, shown), (pyramid.shape[0], pyramid.shape[1]))
+
+
+def _of_full_size(prepared: Prepared, full: Size) -> Prepared:
+    """What was made of a coarse level, as made of the finest one."""
+    x, y = prepared.zoom
+    zoom = (x * prepared.original[1] / full[1], y * prepared.original[0] / full[0])
+    return replace(prepared, original=full, zoom=zoom)
 
 
 def prepare_picture(picture: "Picture", model: Model, *, resize: str | None = None, ink: str = "auto") -> Prepared:
@@ -170,10 +192,14 @@ def _invert(pixels: Tensor) -> Tensor:
     return (1 if pixels.is_floating_point() else 255) - pixels
 
 
-def _check(model: Model, resize: str | None, ink: str) -> None:
+def check(model: Model, resize: str | None, ink: str) -> None:
     """Refuse impossible options."""
+    if resize == "native" and ink != "auto":
+        raise ValueError(f"`ink` should be 'auto' where an image is read at its own size. Found `ink = {ink!r}`.")
     if resize is not None and resize not in RESIZE:
-        raise ValueError(f"`resize` should be 'pad', 'crop', 'stretch' or 'refuse'. Found `resize = {resize!r}`.")
+        raise ValueError(
+            f"`resize` should be 'pad', 'crop', 'stretch', 'refuse' or 'native'. Found `resize = {resize!r}`."
+        )
     if ink not in INK:
         raise ValueError(f"`ink` should be 'auto', 'light' or 'dark'. Found `ink = {ink!r}`.")
     if ink != "auto" and ink_style(model) is None:

@@ -8,12 +8,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from foveate.data.intake import name_of
+from foveate.data.intake import as_pyramid, name_of
+from foveate.data.pyramid import Pyramid
 from foveate.glimpse.location import boxes
+from foveate.glimpse.pyramids import Pyramids, pyramid_boxes
 from foveate.glimpse.sensor import SpatialGlimpse
 from foveate.recurrent.inference import eval_view
 from foveate.training.build import Attention
-from foveate.training.prepare import Prepared, prepare
+from foveate.training.prepare import Prepared, check, prepare, show_pyramid
 from foveate.training.seeds import generator
 from foveate.viewing.record import Look
 
@@ -28,7 +30,7 @@ class UnfamiliarPicture(UserWarning):
 
 def look(
     model: Attention,
-    image: "str | os.PathLike[str] | bytes | BinaryIO | Picture | np.ndarray | Tensor",
+    image: "str | os.PathLike[str] | bytes | BinaryIO | Picture | np.ndarray | Tensor | Pyramid",
     *,
     num_glimpses: int | None = None,
     stop: float | None = None,
@@ -52,15 +54,15 @@ def look(
         model: a model from `build` or `from_pretrained`.
         image: a path, the bytes of a file or a file opened for reading them, a pillow picture, an array (h, w) or
             (h, w, c), or a tensor (c, h, w). Numbers are uint8, floats in [0, 1], bool, uint16, or other whole numbers
-            in 0..255. A tensor of the model's shape is not made ready any further.
+            in 0..255. A tensor of the model's shape is not made ready any further. A `Pyramid` is read at its own size.
         num_glimpses: more or fewer than the model was trained with.
         stop: probability at which it is sure, and takes no more glimpses.
         start: where to look first: "learned", "center", "random" or (x, y); None is the model's own.
         policy: "mean", "sampled", or None for the model's own (mean, unless it was built `stochastic`).
         seed: of sampled locations and of a random start.
         ink: for models of handwriting, whether ink is "light" on dark, "dark" on light, or "auto": as the border tells.
-        resize: fit the whole image by "pad" (with a black border), "crop" or "stretch", or "refuse" another size;
-            None is the model's own way.
+        resize: fit the whole image by "pad" (with a black border), "crop" or "stretch", "refuse" another size, or read
+            it at its own size ("native"), each scale from its level; None is the model's own way.
         label: the true class, where it is known.
 
     Raises:
@@ -74,12 +76,18 @@ def look(
         >>> seen.boxes[0].tolist(), seen.glimpses.shape
         ([[10, 10, 18, 18]], torch.Size([4, 1, 1, 8, 8]))
     """
-    prepared = prepare(image, model.config, resize=resize, ink=ink)
+    pyramid = None
     name = name_of(image)
+    if resize == "native" or isinstance(image, Pyramid):
+        check(model.config, resize, ink)
+        pyramid = as_pyramid(image, model.config.image[0])
+        prepared = show_pyramid(pyramid)
+    else:
+        prepared = prepare(image, model.config, resize=resize, ink=ink)
     if prepared.warning:
         warnings.warn(f"{name}: {prepared.warning}" if name else prepared.warning, UnfamiliarPicture, stacklevel=2)
     options = {"num_glimpses": num_glimpses, "stop": stop, "start": start, "policy": policy, "seed": seed}
-    return look_at_prepared(model, prepared, **options, name=name, label=label)
+    return look_at_prepared(model, prepared, **options, name=name, label=label, pyramid=pyramid)
 
 
 @torch.no_grad()
@@ -94,12 +102,13 @@ def look_at_prepared(
     seed: int = 0,
     name: str = "",
     label: str | None = None,
+    pyramid: Pyramid | None = None,
 ) -> Look:
-    """Look at an image that is ready for the model; the options are as in `look`."""
+    """Look at an image that is ready for the model, or at a pyramid that it shows; the options are as in `look`."""
     if policy not in (None, "mean", "sampled"):
         raise ValueError(f"`policy` should be 'mean' or 'sampled'. Found `policy = {policy!r}`.")
     device = next(model.parameters()).device
-    batch = prepared.image.to(device).unsqueeze(0)
+    batch = prepared.image.to(device).unsqueeze(0) if pyramid is None else Pyramids([pyramid], device)
     draws = generator(seed, "evaluation", device=device)
     first = start if start is None or isinstance(start, str) else _location(start).to(device)
     sample = None if policy is None else policy == "sampled"
@@ -109,12 +118,17 @@ def look_at_prepared(
     if not isinstance(sensor, SpatialGlimpse):
         raise ValueError(f"The sensor should be a `SpatialGlimpse`. Found a `{type(sensor).__name__}`.")
     seen = sensor(batch, locations).unflatten(1, (sensor.depth, -1))
+    if pyramid is None:
+        box = boxes(locations, model.config.image[1:], sensor.windows)
+    else:
+        shown = (prepared.image.shape[1], prepared.image.shape[2])
+        box = pyramid_boxes(locations, pyramid.levels, sensor.windows, shown)
     return Look(
         image=prepared.image.cpu(),
         classes=model.config.classes,
         probabilities=rollout.logits[:, 0].float().softmax(-1).cpu(),
         locations=locations.cpu(),
-        boxes=boxes(locations, model.config.image[1:], sensor.windows).cpu(),
+        boxes=box.cpu(),
         glimpses=seen.float().cpu(),
         name=name,
         label=label,

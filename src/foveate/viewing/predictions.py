@@ -5,14 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from foveate.data.budget import map_in_threads
+from foveate.data.intake import as_pyramid
 from foveate.data.layout import is_ignored
+from foveate.glimpse.pyramids import Pyramids
 from foveate.recurrent.inference import eval_view
 from foveate.training.build import Attention
-from foveate.training.prepare import Prepared, prepare
+from foveate.training.prepare import Prepared, check, prepare
 
 BATCH = 64  # pictures that are read at once
+Answer = tuple[tuple[str, ...], tuple[float, ...], int]  # the most probable classes, their probabilities, glimpses
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ def predict_files(
     """
     if top < 1:
         raise ValueError(f"`top` should be at least 1. Found `top = {top}`.")
+    check(model.config, resize, ink)
     model = eval_view(model)
     device = next(model.parameters()).device
     top = min(top, len(model.config.classes))
@@ -87,24 +92,38 @@ def predict_files(
         try:
             return prepare(path, model.config, resize=resize, ink=ink)
         except (ValueError, OSError) as error:
-            return " ".join(str(error).split())
+            return _sentence(error)
 
+    def answer(batch: Tensor | Pyramids) -> list[Answer]:
+        rollout = model(batch, num_glimpses=num_glimpses, stop=stop, sample=False, every_answer=stop is not None)
+        probabilities, index = rollout.final_logits.float().softmax(-1).topk(top)
+        taken = rollout.num_glimpses
+        counts = [len(rollout.locations)] * len(batch) if taken is None else taken.tolist()
+        answers = []
+        for labels, best, count in zip(index.tolist(), probabilities.tolist(), counts, strict=True):
+            answers.append((tuple(model.config.classes[label] for label in labels), tuple(best), count))
+        return answers
+
+    if resize == "native":
+        for path in paths:
+            try:
+                image = as_pyramid(path, model.config.image[0])
+                yield FilePrediction(path, *answer(Pyramids([image], device))[0])
+            except (ValueError, OSError) as error:  # tiles are decoded while it looks
+                yield FilePrediction(path, error=_sentence(error))
+        return
     for start in range(0, len(paths), BATCH):
         part = paths[start : start + BATCH]
         ready = map_in_threads(read, part)
         images = [each.image for each in ready if isinstance(each, Prepared)]
-        answers = iter(())
-        if images:
-            batch = torch.stack(images).to(device)
-            rollout = model(batch, num_glimpses=num_glimpses, stop=stop, sample=False, every_answer=stop is not None)
-            probabilities, index = rollout.final_logits.float().softmax(-1).topk(top)
-            taken = rollout.num_glimpses
-            counts = [len(rollout.locations)] * len(images) if taken is None else taken.tolist()
-            answers = zip(probabilities.tolist(), index.tolist(), counts, strict=True)
+        answers = iter(answer(torch.stack(images).to(device)) if images else ())
         for path, each in zip(part, ready, strict=True):
             if isinstance(each, str):
                 yield FilePrediction(path, error=each)
-                continue
-            best, labels, count = next(answers)
-            classes = tuple(model.config.classes[label] for label in labels)
-            yield FilePrediction(path, classes, tuple(best), count, warning=each.warning or "")
+            else:
+                yield FilePrediction(path, *next(answers), warning=each.warning)
+
+
+def _sentence(error: Exception) -> str:
+    """What is wrong with a file, in one line."""
+    return " ".join(str(error).split())
