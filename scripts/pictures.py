@@ -1,6 +1,7 @@
 """Make the pictures of README.md and docs, and the notebooks.
 
 python scripts/pictures.py draw        # scanpaths and figures, from the models of the package
+python scripts/pictures.py torch7 runs/torch7-mnist/scanpaths.png
 python scripts/pictures.py web mnist   # the page, and how fast it answers, into docs/web.md
 python scripts/pictures.py notebook    # docs/looking.ipynb and the tutorials: the .py beside each, whose cells are run
 """
@@ -36,7 +37,7 @@ from foveate.viewing.charts import plot_stopping
 from foveate.viewing.look import look
 from foveate.viewing.report import make_report
 from foveate.viewing.scanpath import plot_looks
-from foveate.viewing.style import figure_of
+from foveate.viewing.style import DPI, AggFigure, figure_of
 from foveate.web.app import make_app
 from foveate.web.examples import DIGITS, strokes
 from foveate.web.models import ServedModel
@@ -99,6 +100,28 @@ WEB = DOCS / "web.md"
 LATENCY = DOCS.parent / "results" / "web" / "latency.json"
 QUESTIONS = 200
 WIDE, PHONE = {"width": 1160, "height": 800}, {"width": 390, "height": 810}
+
+
+def draw_torch7(scanpaths: Path) -> list[Path]:
+    """Errors by epoch of the runs of `torch7-mnist`, and the scanpaths that a run drew."""
+    figure = AggFigure(figsize=(8, 3), dpi=2 * DPI)
+    ax = figure.add_subplot()
+    for folder in sorted((DOCS.parent / "results" / "torch7-mnist").iterdir()):
+        lines = load(folder / "metrics.jsonl")
+        epochs = [line["epoch"] for line in lines]
+        for name, style in (("validation", "-"), ("train", ":")):
+            errors = [100 * line[f"{name}_error"] for line in lines]
+            ax.plot(epochs, errors, style, linewidth=1, label=f"{name}, {folder.name.replace('-', ' ')}")
+    ax.axhline(0.85, color="gray", linewidth=0.8, linestyle="--")
+    ax.annotate("Torch7, after 853 epochs", (1, 0.85), textcoords="offset points", xytext=(0, 3), color="gray")
+    ax.set(yscale="log", xlabel="epoch", ylabel="error in %", yticks=(1, 3, 10, 30), yticklabels=(1, 3, 10, 30))
+    ax.legend(frameon=False)
+    figure.tight_layout()
+    curve = PICTURES / "torch7-errors.png"
+    figure.savefig(curve)
+    picture = PICTURES / "torch7-mnist.png"
+    Image.open(scanpaths).convert("RGB").quantize(128).save(picture, optimize=True)
+    return [curve, picture]
 
 
 @contextmanager
@@ -219,6 +242,12 @@ def execute(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
 def _draw() -> None:
     """Draw scanpaths and figures of the report."""
     print(*draw(Path("mnist")), animate(Path("mnist")), animate(Path("cluttered100")), *draw_stopping())
+
+
+@app.command(name="torch7")
+def _torch7(scanpaths: Path, /) -> None:
+    """Draw the runs of `torch7-mnist`."""
+    print(*draw_torch7(scanpaths), sep="\n")
 
 
 @app.command(name="web")

@@ -18,6 +18,7 @@ def write_pyramid(
     path: Path,
     *,
     quality: int | None = None,
+    compressed: bool = True,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Size]:
     """Write the finest level of an image and its halves, down to one tile, as BigTIFF; return the sizes of the levels.
@@ -28,6 +29,7 @@ def write_pyramid(
         image: what to write; only its finest level is read.
         path: a new file.
         quality: of JPEG tiles, 1 to 100; None is without loss.
+        compressed: whether tiles without loss are compressed; reading others is faster.
         progress: is told how many rows of tiles were read, and of how many.
 
     Example:
@@ -63,9 +65,9 @@ def write_pyramid(
 
     options: dict[str, Any] = {"dtype": np.uint8, "tile": (SIDE, SIDE), "metadata": None, "buffersize": 2**24}
     options["photometric"] = "rgb" if channels == 3 else "minisblack"
-    if quality is None:
+    if quality is None and compressed:
         options |= {"compression": "zlib", "predictor": True}
-    else:
+    elif quality is not None:
         options |= {"compression": "jpeg", "compressionargs": {"level": quality}}
 
     def read_finest(top: int, count: int) -> Pixels:

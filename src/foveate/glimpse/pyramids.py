@@ -11,6 +11,8 @@ from foveate.data.placement import Size
 from foveate.data.pyramid import Pixels, Pyramid
 from foveate.glimpse.location import boxes, coverage, window_origin
 
+AT_ONCE = 2**22  # pixels that are averaged at once
+
 
 class Pyramids:
     """A batch of images too large to load, in place of a tensor of images. Their sizes may differ.
@@ -79,11 +81,15 @@ def read_pyramids(
             window = (size[0] * block, size[1] * block)
             corners = window_origin(place[rows], levels[level], (window,))[:, 0].tolist()
             inside[rows, k] = coverage(place[rows], levels[level], size, (window,))[:, 0].to(inside.dtype)
-            for row, (x, y) in zip(rows, corners, strict=True):
-                pixels = _window(images.pyramids[row % len(images)], level, y, x, window)
-                blocks = torch.from_numpy(pixels).movedim(2, 0).float()
-                blocks = blocks.reshape(-1, size[0], block, size[1], block)
-                glimpse[row, k] = blocks.mean(dim=(-3, -1)) / 255
+            many = max(1, AT_ONCE // (window[0] * window[1]))
+            for first in range(0, len(rows), many):
+                some = rows[first : first + many]
+                pixels = np.zeros((len(some), *window, images.channels), np.uint8)
+                for place_in, row, (x, y) in zip(pixels, some, corners[first:], strict=False):
+                    _fill(place_in, images.pyramids[row % len(images)], level, y, x)
+                blocks = torch.from_numpy(pixels).movedim(3, 1).float()
+                blocks = blocks.reshape(len(some), -1, size[0], block, size[1], block)
+                glimpse[some, k] = blocks.mean(dim=(-3, -1)) / 255
     return glimpse.flatten(1, 2).to(location.device), inside.to(location.device)
 
 
@@ -125,16 +131,12 @@ def level_of(levels: Sequence[Size], factor: int) -> tuple[int, int]:
     return found
 
 
-def _window(pyramid: Pyramid, level: int, y: int, x: int, window: Size) -> Pixels:
-    """Pixels of a window of a level, 0 where it lies outside."""
+def _fill(window: Pixels, pyramid: Pyramid, level: int, y: int, x: int) -> None:
+    """Copy the pixels of a level from row y, column x on into a window of zeros; what lies outside stays 0."""
     height, width = pyramid.levels[level]
     top = max(0, y)
     left = max(0, x)
-    high = min(height, y + window[0]) - top
-    wide = min(width, x + window[1]) - left
-    if (high, wide) == window:
-        return np.ascontiguousarray(pyramid.read(level, top, left, high, wide))
-    pixels = np.zeros((*window, pyramid.shape[2]), np.uint8)
+    high = min(height, y + len(window)) - top
+    wide = min(width, x + window.shape[1]) - left
     if high > 0 and wide > 0:
-        pixels[top - y : top - y + high, left - x : left - x + wide] = pyramid.read(level, top, left, high, wide)
-    return pixels
+        window[top - y : top - y + high, left - x : left - x + wide] = pyramid.read(level, top, left, high, wide)
