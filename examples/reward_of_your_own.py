@@ -1,7 +1,7 @@
 """Train the gaze by a reward of your own: minus the distance to the object, beside the usual classification.
 
-An 8 x 8 digit lies anywhere on a canvas of 32 x 32 pixels. `HybridLoss(reward=...)` takes any function of the rollout
-and the labels that gives one number for each scanpath; here it is how near the last glimpse came to the digit.
+An 8 x 8 digit lies anywhere on a canvas of 32 x 32 pixels. `HybridLoss` takes one number for each scanpath; here it is
+how near the last glimpse came to the digit.
 """
 
 import torch
@@ -43,6 +43,7 @@ def main(steps: int = 300) -> None:
         policy_gradient_into_core=True,
     )
     model = foveate.build(settings)
+    loss = foveate.HybridLoss(baseline="leave-one-out")
     optimizer = torch.optim.Adam(model.parameters(), lr=2e-3)
     for step in range(steps + 1):
         index = torch.randint(len(digits), (64,))
@@ -50,13 +51,8 @@ def main(steps: int = 300) -> None:
         rollout = model(image, num_rollouts=4)
         if step in (0, steps):
             print(f"distance after {step} steps: {distance(rollout, center).mean():.1f} pixels")
-
-        def reward(seen: foveate.Rollout, _: Tensor, center: Tensor = center) -> Tensor:
-            return -distance(seen, center)
-
-        loss = foveate.HybridLoss(baseline="leave-one-out", reward=reward)
         optimizer.zero_grad()
-        loss(rollout, digits.label[index]).total.backward()
+        loss(rollout, digits.label[index], reward=-distance(rollout, center)).total.backward()
         optimizer.step()
 
 

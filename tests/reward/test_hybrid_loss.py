@@ -289,7 +289,7 @@ def test_every_answer_is_wanted_but_not_there():
 
 
 @pytest.mark.parametrize("baseline", [*BASELINES, "none"])
-def test_a_function_may_give_the_reward(baseline: str):
+def test_a_function_or_numbers_may_give_the_reward(baseline: str):
     """The policy's gradient is that of the same numbers as accuracy, and none flows into them."""
     rollout, target = made(time=3, batch=6), label(3)
 
@@ -299,11 +299,14 @@ def test_a_function_may_give_the_reward(baseline: str):
 
     named = HybridLoss(baseline=baseline, reward_scale=3.0)(rollout, target)
     own = HybridLoss(baseline=baseline, reward=right, reward_scale=3.0)(rollout, target)
-    assert_equal(own.total, named.total)
-    assert_equal(own.reward, named.reward)
-    (of_own,) = torch.autograd.grad(own.total, rollout.log_probs)
+    numbers = right(rollout, target.repeat(2))
+    given = HybridLoss(baseline=baseline, reward_scale=3.0)(rollout, target, reward=numbers)
     (of_named,) = torch.autograd.grad(named.total, rollout.log_probs)
-    assert_equal(of_own, of_named)
+    for losses in (own, given):
+        assert_equal(losses.total, named.total)
+        assert_equal(losses.reward, named.reward)
+        (gradient,) = torch.autograd.grad(losses.total, rollout.log_probs, retain_graph=True)
+        assert_equal(gradient, of_named)
 
 
 @pytest.mark.parametrize("wrong", [torch.zeros(6, 1), torch.zeros(5), torch.zeros(6, dtype=torch.int64), 1.0, None])
@@ -311,3 +314,6 @@ def test_a_reward_of_another_shape_or_kind_is_refused(wrong: object):
     loss = HybridLoss(reward=lambda *_: wrong)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match=r"`reward` should return one float for each of 6 answers\. Found "):
         loss(made(time=2, batch=6), label(3))
+    if isinstance(wrong, torch.Tensor):
+        with pytest.raises(ValueError, match=r"`reward` should be one float for each of 6 answers\. Found "):
+            HybridLoss()(made(time=2, batch=6), label(3), reward=wrong)

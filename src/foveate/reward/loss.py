@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64, Shaped
@@ -57,7 +58,7 @@ class HybridLoss(nn.Module):
             reward of the batch, "leave-one-out" the mean of the other rollouts of an image, "none" nothing.
         reward: "accuracy" is 1 for a correct prediction and 0 for a wrong one; "log-probability" is the log-probability
             of the true class, which also ranks correct predictions. A function of your own is given the rollout and the
-            label of each answer, and returns one number for each.
+            label of each answer, and returns one number for each. `forward` takes such numbers too.
         reward_scale: factor of the reward.
         policy_weight: weight of the loss of the policy; the loss of the classification has the weight 1.
         baseline_weight: weight of the loss of the baselines.
@@ -103,8 +104,11 @@ class HybridLoss(nn.Module):
         self.policy_weight, self.baseline_weight = policy_weight, baseline_weight
         self.batch_mean = batch_mean  # replaced where several processes share a batch
 
-    def forward(self, rollout: Rollout, label: Shaped[Tensor, "..."]) -> Losses:
-        """Losses of a rollout over B images with B labels; M * B predictions mean M rollouts of each image."""
+    def forward(self, rollout: Rollout, label: Shaped[Tensor, "..."], reward: Tensor | None = None) -> Losses:
+        """Losses of a rollout over B images with B labels; M * B predictions mean M rollouts of each image.
+
+        `reward` has a number for each of the M * B answers, in place of the loss's own reward.
+        """
         if not isinstance(rollout, Rollout):
             raise ValueError(f"`rollout` should be what a model returned. Found a {type(rollout).__name__}.")
         for name in ("logits", "log_probs", "baselines"):
@@ -116,7 +120,7 @@ class HybridLoss(nn.Module):
         num_rollouts = len(logits) // len(label)
         target = label.repeat(num_rollouts)
         classification_loss = self._classification_loss(rollout, target)
-        reward = self._reward(rollout, target)
+        reward = self._reward(rollout, target) if reward is None else self._checked(reward, target, "be")
         advantage = self._advantage(reward.view(num_rollouts, -1), rollout.baselines)
         policy_loss = -(advantage * rollout.log_probs).sum(0).mean()
         baseline_loss = self._baseline_loss(rollout.baselines, reward)
@@ -128,10 +132,13 @@ class HybridLoss(nn.Module):
         """Reward of each answer, without gradient."""
         if isinstance(self.reward, str):
             return REWARDS[self.reward](rollout.final_logits, target, self.reward_scale)
-        reward = self.reward(rollout, target)
+        return self._checked(self.reward(rollout, target), target, "return")
+
+    def _checked(self, reward: Any, target: Tensor, verb: str) -> Float[Tensor, " batch"]:
+        """Rewards given from outside, without gradient and scaled."""
         if not isinstance(reward, Tensor) or reward.shape != target.shape or not reward.is_floating_point():
             found = f"{reward.dtype} of shape {tuple(reward.shape)}" if isinstance(reward, Tensor) else repr(reward)
-            raise ValueError(f"`reward` should return one float for each of {len(target)} answers. Found {found}.")
+            raise ValueError(f"`reward` should {verb} one float for each of {len(target)} answers. Found {found}.")
         return reward.detach() * self.reward_scale
 
     def _classification_loss(self, rollout: Rollout, target: Tensor) -> Float[Tensor, ""]:
