@@ -10,12 +10,11 @@ from foveate.config import Model
 from foveate.data.handwriting import (
     INK_STYLES,
     brightness_warning,
-    find_ink,
     fit_ink,
-    has_bright_border,
-    ink_warning,
 )
+from foveate.data.ink import find_ink, has_bright_border, ink_warning
 from foveate.data.sources import load
+from foveate.training.build import Attention
 from foveate.training.prepare import prepare
 from foveate.viewing.look import UnfamiliarPicture
 from foveate.web.examples import DIGITS, strokes
@@ -26,6 +25,11 @@ from web.test_handwriting import extent, mass, moved
 MNIST = INK_STYLES["mnist"]
 DIGIT_CLASSES = tuple("0123456789")
 MODEL = Model(image=(1, 28, 28), classes=DIGIT_CLASSES, picture_size=(28, 28), handwriting="mnist")
+
+
+@pytest.fixture(scope="module")
+def mnist() -> Attention:
+    return from_pretrained("mnist")
 
 
 def photo(digit: str, scale: float = 0.5, x: float = 0.45, y: float = 0.1, pen: float = 0.045) -> np.ndarray:
@@ -62,6 +66,70 @@ def test_shipped_models_read_written_digits_on_any_paper(name: str, least: int, 
     assert sum(answer == digit for answer, digit in zip(answers, DIGITS, strict=True)) >= least
 
 
+WHITE, BLACK = (255, 255, 255), (0, 0, 0)
+
+
+def inked(digit: str, paper: tuple[int, int, int], pen: tuple[int, int, int], size=(240, 320)) -> np.ndarray:
+    """Ink of a color on paper of a color, with noise on both."""
+    ink = draw_on_pad(moved(strokes(digit), 0.5, 0.45, 0.1), size, 0.045)[0][0, :, :, None].numpy() / 255.0
+    noise = np.random.default_rng(0).normal(0, 2, (*size, 3))
+    return (ink * pen + (1 - ink) * paper + noise).clip(0, 255).astype(np.uint8)
+
+
+def lit(digit: str, light: np.ndarray) -> np.ndarray:
+    """Dark ink on white paper under a light that differs from place to place, from 0 to 1."""
+    return (inked(digit, (240, 240, 240), (80, 80, 80)) * light[:, :, None]).astype(np.uint8)
+
+
+def transparent(digit: str, color: int) -> Image.Image:
+    ink = inked(digit, BLACK, WHITE)[..., 0]
+    return Image.fromarray(np.stack([np.full_like(ink, color), ink], -1), "LA")
+
+
+def on_a_table(digit: str) -> np.ndarray:
+    table = np.full((340, 420, 3), 50, np.uint8)
+    table[50:290, 50:370] = inked(digit, (225, 225, 225), (40, 40, 40))
+    return table
+
+
+def squared(digit: str) -> np.ndarray:
+    sheet = inked(digit, (240, 240, 240), (30, 30, 90))
+    for lines in (sheet[::16], sheet[:, ::16]):
+        np.minimum(lines, np.array([150, 170, 220], np.uint8), out=lines)
+    return sheet
+
+
+ROWS, COLUMNS = np.mgrid[:240, :320]
+SHEETS = {
+    "dark on gray paper": lambda digit: inked(digit, (100, 100, 100), (20, 20, 20)),
+    "light on gray paper": lambda digit: inked(digit, (140, 140, 140), (250, 250, 250)),
+    "yellow on white": lambda digit: inked(digit, WHITE, (255, 255, 0)),
+    "red on green as bright": lambda digit: inked(digit, (0, 130, 0), (255, 0, 0)),
+    "blue on black": lambda digit: inked(digit, BLACK, (20, 40, 200)),
+    "light falls off": lambda digit: lit(digit, 1 - COLUMNS / 320 * 0.75),
+    "a lamp": lambda digit: lit(digit, 0.4 + 0.6 * np.exp(-(((COLUMNS - 60) / 150) ** 2) - ((ROWS - 60) / 120) ** 2)),
+    "a shadow": lambda digit: lit(digit, np.where(ROWS + COLUMNS > 330, 0.5, 1.0)),
+    "a sheet on a table": on_a_table,
+    "squared paper": squared,
+    "black on transparent": lambda digit: transparent(digit, 0),
+    "white on transparent": lambda digit: transparent(digit, 255),
+    "1 bit": lambda digit: Image.fromarray(inked(digit, WHITE, BLACK)[..., 0] > 127),
+    "16 bits": lambda digit: Image.fromarray(inked(digit, WHITE, BLACK)[..., 0].astype(np.uint16) * 257),
+    "the model's own size": lambda digit: np.asarray(
+        Image.fromarray(inked(digit, (110, 110, 110), (20, 20, 20), (112, 112))).resize((28, 28))
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SHEETS)
+def test_ink_is_found_on_any_paper_in_any_light(kind: str, mnist: Attention):
+    digits = list(DIGITS)[::2]
+    prepared = [prepare(SHEETS[kind](digit), mnist.config) for digit in digits]
+    answers = mnist(torch.stack([each.image for each in prepared]), sample=False).final_logits.argmax(-1)
+    assert [str(int(answer)) for answer in answers] == digits
+    assert not any(each.warning for each in prepared)
+
+
 def test_dark_and_light_ink_give_the_same_image():
     dark, light = prepare(255 - drawing("4"), MODEL), prepare(drawing("4"), MODEL)
     assert torch.equal(dark.image, light.image)
@@ -85,7 +153,7 @@ def test_the_zoom_is_the_scale_of_the_ink():
 
 
 def test_digits_of_8x8_are_filled_and_centered_by_their_box():
-    image, _ = fit_ink(find_ink(Image.fromarray(255 - photo("1"))), INK_STYLES["digits"])
+    image, _ = fit_ink(find_ink(Image.fromarray(photo("1"))).strength, INK_STYLES["digits"])
     left, right, top, bottom = extent(image)
     assert (top, bottom) == (0, 7)
     assert left + right == pytest.approx(7, abs=1)
@@ -147,6 +215,18 @@ def test_ink_that_covers_the_border_is_not_handwriting():
     sheet[:, :20] = 0
     sheet[:, 22:25] = 200  # a one from edge to edge
     assert not ink_warning(sheet)
+
+
+def test_blots_and_sheets_are_not_handwriting():
+    sheet = np.zeros((100, 100))
+    sheet[4:96, 30:70] = sheet[30:70, 4:96] = 200
+    sheet[20:80, 20:80] = 200
+    assert "more than 50% of the picture" in ink_warning(sheet)
+    corner = np.zeros((100, 100))
+    corner[10:60, 10:32] = corner[38:60, 10:60] = 200
+    assert "too wide" in ink_warning(corner)
+    corner[10:60, 10:60] = 200
+    assert "one filled box" in ink_warning(corner)
 
 
 def test_a_color_model_of_handwriting_gets_three_channels():

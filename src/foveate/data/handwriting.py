@@ -1,7 +1,7 @@
-"""Handwriting in pictures: find the ink, scale it and center it as the images of MNIST or of `digits` have it."""
+"""Handwriting: ink scaled and centered as the images of MNIST or of `digits` have it."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -9,13 +9,6 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from foveate.data.placement import Size
-
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
-
-MAX_SIDE = 512  # pixels: larger pictures are reduced before their ink is searched for
-MIN_CONTRAST = 32  # of 255, between ink and paper: less is noise
-MAX_BORDER_INK = 0.25  # share of the outermost pixels: a digit on paper leaves most of them free
 
 
 @dataclass(frozen=True)
@@ -42,36 +35,6 @@ INK_STYLES = {
     "mnist": InkStyle((28, 28), 20, 2.6, 14.5, "mass", (0.025, 0.4)),
     "digits": InkStyle((8, 8), 8, 1.2, 4.0, "box", (0.08, 0.45)),
 }
-
-
-def has_bright_border(picture: "Picture") -> bool:
-    """Whether the outermost pixels are bright on average, as paper is."""
-    return bool(_border(np.asarray(picture.convert("L"))).mean() > 127.5)
-
-
-def find_ink(picture: "Picture") -> Float[np.ndarray, "height width"]:
-    """How much brighter than the paper every pixel is: 0 on the paper, which is darker than the ink.
-
-    Pictures larger than `MAX_SIDE` are reduced to it. Ink and paper are parted by `otsu_threshold`.
-    """
-    picture = picture.convert("L")
-    picture.thumbnail((MAX_SIDE, MAX_SIDE))
-    pixels = np.array(picture)
-    is_paper = pixels <= max(otsu_threshold(pixels), pixels.min())  # of one brightness, all is paper
-    return np.where(is_paper, 0.0, pixels - pixels[is_paper].mean())
-
-
-def otsu_threshold(pixels: UInt8[np.ndarray, "height width"]) -> int:
-    """The value that parts dark pixels from brighter ones with the greatest variance between both (Otsu 1979).
-
-    >>> otsu_threshold(np.array([[10, 20, 20], [200, 220, 15]], np.uint8))
-    20
-    """
-    counts = np.bincount(pixels.ravel(), minlength=256)
-    below = counts.cumsum().astype(float)
-    sums = (counts * np.arange(256)).cumsum().astype(float)
-    between = (below * sums[-1] - below[-1] * sums) ** 2 / np.maximum(below * (below[-1] - below), 1)
-    return int(between.argmax())
 
 
 def fit_ink(ink: Float[np.ndarray, "height width"], style: InkStyle) -> tuple[UInt8[Tensor, "1 high wide"], float]:
@@ -118,19 +81,6 @@ def _center(ink: Float[np.ndarray, "tall wide"], style: InkStyle) -> UInt8[Tenso
     return torch.from_numpy(image).unsqueeze(0)
 
 
-def ink_warning(ink: Float[np.ndarray, "height width"]) -> str:
-    """Why ink in a picture does not look like handwriting, as a sentence; empty where it does."""
-    found = ink[ink > 0]
-    if not len(found) or found.mean() < MIN_CONTRAST:
-        return "No ink stands out from the paper, so the answer means nothing."
-    if (_border(ink) > 0).mean() > MAX_BORDER_INK:
-        return (
-            f"This does not look like a digit on plain paper: more than {MAX_BORDER_INK:.0%} of the border would be "
-            f"ink. Cut out one digit, or choose `ink = light` or `ink = dark`."
-        )
-    return ""
-
-
 def brightness_warning(image: Tensor, style: InkStyle, name: str) -> str:
     """Why an image is unlike the images of a data set of handwriting, as a sentence; empty where it is like them."""
     mean = float(image.double().mean()) / (1 if image.is_floating_point() else 255)
@@ -139,8 +89,3 @@ def brightness_warning(image: Tensor, style: InkStyle, name: str) -> str:
         return ""
     what = "darker" if mean < low else "brighter"
     return f"The image is {what} than any of `{name}`, which are bright ink on black, with a mean of {low} to {high}."
-
-
-def _border(pixels: np.ndarray) -> np.ndarray:
-    """The outermost pixels."""
-    return np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])

@@ -31,6 +31,7 @@ TOO_LARGE = "more than"  # in the error of a file with more pixels
 BYTES_PER_PIXEL = 8  # memory for decoding: pillow stores 4, and each conversion makes a copy
 IN_FLIGHT = ByteBudget(2**29)  # 512 MiB for all pictures that are decoded at once
 STRIP = 2**20  # pixels compared at a time
+WHITE = 247  # of 255: visible pixels that are at least as bright vanish on white
 ORIENTATION = 0x0112  # the EXIF tag
 
 
@@ -138,7 +139,7 @@ def _what_it_is(path: Path | OpenFile) -> str:
 def upright(picture: "Picture") -> "Picture":
     """Return a picture of any mode as 8-bit RGB, rotated by its EXIF orientation and on a white background.
 
-    An orientation that cannot be read is ignored.
+    What is white itself, and would vanish, is on black. An orientation that cannot be read is ignored.
 
     Raises:
         ValueError: if its pixel values are outside of all known ranges.
@@ -153,14 +154,22 @@ def upright(picture: "Picture") -> "Picture":
     elif deep:
         _warn_of_lost_bits(picture)
     if picture.has_transparency_data:
-        paper = Image.new("RGBA", picture.size, "white")
-        picture = Image.alpha_composite(paper, picture.convert("RGBA"))
+        picture = picture.convert("RGBA")
+        paper = Image.new("RGBA", picture.size, "black" if _is_white(picture) else "white")
+        picture = Image.alpha_composite(paper, picture)
     if picture.mode != "RGB":
         picture = picture.convert("RGB")
     if turn is not None:
         picture = picture.transpose(turn)
         picture.info.clear()  # it still holds the orientation
     return picture
+
+
+def _is_white(picture: "Picture") -> bool:
+    """Whether all that is visible of a transparent picture is white, as chalk is."""
+    pixels = np.asarray(picture)
+    visible = pixels[..., 3] > 0
+    return bool(visible.any() and not visible.all() and pixels[visible][:, :3].min() > WHITE)
 
 
 def _turn(picture: "Picture") -> "Transpose | None":

@@ -13,12 +13,10 @@ from foveate.data.handwriting import (
     INK_STYLES,
     InkStyle,
     brightness_warning,
-    find_ink,
     fit_ink,
-    has_bright_border,
-    ink_warning,
 )
 from foveate.data.huge import overview
+from foveate.data.ink import find_ink, has_bright_border
 from foveate.data.intake import as_picture, as_pixels
 from foveate.data.picture import Decoder
 from foveate.data.placement import Size
@@ -112,18 +110,21 @@ def prepare_picture(picture: "Picture", model: Model, *, resize: str | None = No
     inner = inner_size(model)
     whole = (model.image[1], model.image[2])
     original = (picture.height, picture.width)
-    inverted = style is not None and (ink == "dark" or (ink == "auto" and has_bright_border(picture)))
-    if inverted:
-        picture = _inverted(picture)
     if style and resize is None and original not in (inner, whole):
-        return _prepare_ink(picture, model, style, inverted)
+        return _prepare_ink(picture, model, style, ink)
+    inverted = style is not None and (ink == "dark" or (ink == "auto" and has_bright_border(picture)))
+    fitted = _inverted(picture) if inverted else picture
     size = whole if resize is not None or original == whole else inner
     how = resize or model.picture_resize
-    pixels = _decode(picture, (model.image[0], *size), how)
+    pixels = _decode(fitted, (model.image[0], *size), how)
     prepared = Prepared(pixels, original, zoom(original, size, how), inverted)
     if whole != inner and original != whole and resize is not None:
         return replace(prepared, warning=_scene_warning(model))
-    return _checked(prepared, model)
+    prepared = _checked(prepared, model)
+    if style and resize is None and prepared.warning and original == inner:  # of that size, but on gray paper
+        found = _prepare_ink(picture, model, style, ink)
+        return prepared if found.warning else found
+    return prepared
 
 
 def zoom(original: Size, size: Size, resize: str) -> tuple[float, float]:
@@ -140,17 +141,17 @@ def zoom(original: Size, size: Size, resize: str) -> tuple[float, float]:
     return factor, factor
 
 
-def _prepare_ink(picture: "Picture", model: Model, style: InkStyle, inverted: bool) -> Prepared:
-    """Scale and center the bright ink of a picture."""
-    ink = find_ink(picture)
-    image, scale = fit_ink(ink, style)
-    reduced = scale * ink.shape[1] / picture.width
+def _prepare_ink(picture: "Picture", model: Model, style: InkStyle, ink: str) -> Prepared:
+    """Scale and center the ink of a picture."""
+    found = find_ink(picture, ink)
+    image, scale = fit_ink(found.strength, style)
+    reduced = scale * found.strength.shape[1] / picture.width
     prepared = Prepared(
         image.expand(model.image[0], -1, -1).contiguous(),
         (picture.height, picture.width),
         (reduced, reduced),
-        inverted,
-        ink_warning(ink),
+        found.is_dark,
+        found.warning,
     )
     return prepared if prepared.warning else _checked(prepared, model)
 
