@@ -4,11 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from foveate import export, fit, from_pretrained, look, save_pretrained
 from foveate.cli import main
 from foveate.cli.options import expand_homes
 from foveate.data.download import _cache
 from foveate.data.home import expand_home
 from foveate.data.sources import load
+from foveate.training.load import load_run
+from foveate.viewing.predictions import list_pictures
+from foveate.viewing.report import make_report
+from training.tiny import tiny
 
 pwd = pytest.importorskip("pwd", reason="Windows has no list of users.")
 
@@ -68,6 +73,36 @@ def test_nothing_is_written_for_a_user_that_does_not_exist(
     assert main(command.split()) == 2
     assert "should begin with a home folder that exists" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+LONG, DEEP, NULL = "x" * 5000, "x/" * 3000, "a\0b"
+
+
+@pytest.mark.parametrize("path", [LONG, DEEP])
+def test_a_path_that_no_file_can_have_is_one_sentence(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Everywhere a path is taken in Python; the system's own error has no sentence."""
+    model = from_pretrained("digits")
+    doors = [
+        lambda: load(f"{path}/"),
+        lambda: look(model, path),
+        lambda: list_pictures([Path(path)]),
+        lambda: from_pretrained(path),
+        lambda: load_run(path),
+        lambda: fit(tiny(), path),
+        lambda: save_pretrained(model, path),
+        lambda: export(model, f"{path}.pt2"),
+        lambda: make_report(model, load("digits").test, path, title="", config=tiny()),
+    ]
+    for door in doors:
+        with pytest.raises(
+            ValueError, match=r"^`x.{58,}\.\.\.` should be a path that a file can have\. Found .* too long"
+        ):
+            door()
+    monkeypatch.setenv("FOVEATE_DATA", path)
+    with pytest.raises(ValueError, match="should be a path that a file can have"):
+        load("mnist")
+    with pytest.raises(ValueError, match="Found a null character"):
+        save_pretrained(model, NULL)
 
 
 @pytest.mark.usefixtures("homeless")

@@ -97,6 +97,9 @@ def test_classes_may_have_names_of_splits(tmp_path):
         ("a  b", "a b"),
         ("cat", "cat\u200b"),
         ("\ufb01", "FI"),
+        ("cat", "c\u0430t"),  # Cyrillic
+        ("\u0421\u0410\u0422", "cat"),
+        ("bike", "bi\u03bae"),  # Greek
         tuple(unicodedata.normalize(f, "é") for f in ("NFC", "NFD")),
     ],
 )

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt8
 from torch import Tensor, from_numpy
 
-from foveate.data.home import legible
+from foveate.data.home import legible, usable_path
 from foveate.data.huge import SUFFIXES, open_pyramid, overview
 from foveate.data.picture import MAX_PIXELS, TOO_LARGE, open_picture, upright
 from foveate.data.pyramid import ArrayPyramid, Pyramid, with_channels
@@ -30,7 +30,7 @@ def as_picture(image: object) -> "Picture":
     from PIL import Image
 
     if isinstance(image, (str, os.PathLike)):
-        return read_picture(Path(image))
+        return read_picture(usable_path(image))
     if isinstance(image, (bytes, bytearray, memoryview)):
         return _read_bytes(bytes(image))
     if callable(getattr(image, "read", None)):
@@ -92,7 +92,7 @@ def as_pyramid(image: object, channels: int) -> Pyramid:
         return image
     if isinstance(image, (str, os.PathLike)) and Path(image).suffix.lower() in SUFFIXES:
         try:
-            return open_pyramid(Path(image), channels)
+            return open_pyramid(usable_path(image), channels)
         except ModuleNotFoundError as error:
             raise ValueError(str(error)) from None
     return ArrayPyramid(with_channels(np.asarray(as_picture(image)), channels))

@@ -45,6 +45,8 @@ SIDECARS = {
         ".identifier",
     ),  # `Thumbs (1).db`, `a.png:Zone.Identifier`
 }
+# Cyrillic and Greek letters that look like Latin ones.
+LOOK_ALIKES = str.maketrans("асеорхуіјѕԁһӏкмтвнԝԛαβνορτυχκι", "aceopxyijsdhlkmtbhwqabvoptuxki")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,9 +176,8 @@ def _point_out_alike(classes: Iterable[str]) -> None:
     groups = [" and ".join(map(ascii, names)) for names in alike.values() if len(names) > 1]
     if groups:
         warnings.warn(
-            f"Classes differ only in upper and lower case, spaces, invisible characters, or the Unicode form of their "
-            f"names: "
-            f"{'; '.join(groups)}. Rename a folder if they are one class.",
+            f"Classes differ only in upper and lower case, spaces, invisible characters, letters that look alike, or "
+            f"the Unicode form of their names: {'; '.join(groups)}. Rename a folder if they are one class.",
             stacklevel=4,
         )
 
@@ -184,5 +185,6 @@ def _point_out_alike(classes: Iterable[str]) -> None:
 def _appearance(name: str) -> str:
     """Return what classes have in common whose names look the same."""
     name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+    name = name.translate(LOOK_ALIKES)
     visible = "".join(letter for letter in name if unicodedata.category(letter) != "Cf")  # as zero-width spaces
     return " ".join(visible.split())

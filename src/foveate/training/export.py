@@ -11,6 +11,7 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor, nn
 
+from foveate.data.home import usable_path
 from foveate.recurrent.inference import eval_view
 from foveate.settings import to_json
 from foveate.storage.files import atomic_write
@@ -58,7 +59,7 @@ def export(model: Attention, file: str | Path, *, num_glimpses: int | None = Non
         >>> export(model, tempfile.mkdtemp() + "/model.pt2").name
         'model.pt2'
     """
-    path = Path(file)
+    path = usable_path(file)
     if path.suffix not in (".onnx", ".pt2"):
         raise ValueError(f"`file` should end with .onnx or .pt2. Found `{path}`.")
     if model.start == "random":

@@ -7,6 +7,7 @@ import torch
 
 from foveate.config import Config, Training
 from foveate.data.batches import num_batches
+from foveate.data.home import usable_path
 from foveate.data.modes import ordinary_modes
 from foveate.speed.memory import keep_memory
 from foveate.storage.exclusive import exclusive
@@ -84,7 +85,7 @@ def fit(
         >>> sorted(file.name for file in summary.folder.iterdir())
         ['best', 'config.json', 'last.pt', 'machine.json', 'metrics.jsonl', 'previous.pt', 'split.json', 'test.json']
     """
-    folder = Path(folder)
+    folder = usable_path(folder)
     training = config.training
     check(config)
     check_readable(config, folder)

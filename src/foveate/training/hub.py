@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
+from foveate.data.home import usable_path
 from foveate.weights import find, list_models
 
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
@@ -20,6 +21,7 @@ def locate(model: str | os.PathLike[str], revision: str | None = None) -> Path:
         FileNotFoundError: if there is no such folder, name or repository.
         ValueError: if `revision` is given for a model that is not of the hub.
     """
+    usable_path(model)
     is_repository = REPOSITORY.fullmatch(str(model)) is not None and not Path(model).exists()
     if is_repository:
         return _download(str(model), revision)

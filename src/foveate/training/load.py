@@ -11,6 +11,7 @@ import torch
 from foveate import settings
 from foveate.config import Config, Data, Model
 from foveate.data.budget import map_in_threads
+from foveate.data.home import usable_path
 from foveate.data.records import Images, InMemory
 from foveate.data.sources import NAMES
 from foveate.data.split_record import SplitRecord
@@ -146,7 +147,7 @@ def load_run(run: Path | str, device: str = "auto") -> LoadedRun:
         >>> run.model.num_glimpses, run.config.data.source, run.data.test.shape
         (6, 'digits', (1, 8, 8))
     """
-    folder = find(Path(run))
+    folder = find(usable_path(run))
     path = folder / "config.json"
     if not path.is_file():
         raise FileNotFoundError(f"`RUN` should be the folder of a run. Found no `{path}`.")

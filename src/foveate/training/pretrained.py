@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from foveate.config import Config, Model
+from foveate.data.home import usable_path
 from foveate.settings import MAX_FILE_SIZE, from_json, to_json
 from foveate.storage.files import atomic_write, make_folder, sync_folder
 from foveate.training.build import Attention, build
@@ -44,7 +45,7 @@ def save_pretrained(model: nn.Module, folder: str | os.PathLike[str]) -> Path:
         raise ValueError(f"`model` should be one that `build` made. Found a `{type(model).__name__}`.")
     config = to_json(settings).encode()
     weights = collect_weights(model, settings)
-    folder = Path(folder)
+    folder = usable_path(folder)
     make_folder(folder)
     if not (folder / CONFIG).is_file() or (folder / CONFIG).read_bytes() != config:
         (folder / WEIGHTS).unlink(missing_ok=True)  # they belong to another config

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from foveate.data.budget import map_in_threads
+from foveate.data.home import usable_path
 from foveate.data.intake import as_pyramid
 from foveate.data.layout import is_ignored
 from foveate.glimpse.pyramids import Pyramids
@@ -44,7 +45,7 @@ def list_pictures(paths: Iterable[Path]) -> list[Path]:
         FileNotFoundError: if there is no such file or folder, or a folder holds no file.
     """
     files = []
-    for path in paths:
+    for path in map(usable_path, paths):
         if not path.is_dir():
             if not path.exists():
                 raise FileNotFoundError(f"`{path}` should be a picture or a folder of pictures. Found no such file.")

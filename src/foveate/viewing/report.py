@@ -14,7 +14,7 @@ from markupsafe import Markup
 from torch import Tensor
 
 from foveate.config import Config
-from foveate.data.home import legible
+from foveate.data.home import legible, usable_path
 from foveate.data.records import Images
 from foveate.storage.files import aside, atomic_write
 from foveate.training.build import Attention
@@ -75,7 +75,7 @@ def make_report(
         num_glimpses: more or fewer than trained.
         progress: is told what comes next.
     """
-    folder = Path(folder)
+    folder = usable_path(folder)
     ways = {"validation": validation, "num_rollouts": num_rollouts, "num_glimpses": num_glimpses}
     findings = collect(model, images, **ways, progress=progress)
     gaze = findings.modes[0].gaze
