@@ -49,7 +49,7 @@ def test_a_panel_shows_the_image_where_nobody_looks() -> None:
     under[:, 10:] = 1.0
     panel = density_panel(torch.zeros(20, 20, dtype=torch.int64), under)
     assert panel[:, :40].max() == 0
-    assert abs(panel[:, 70:].astype(int) - 255 * 0.55).max() <= 2  # dimmed, so that a density stands out
+    assert abs(panel[:, 70:].astype(int) - 255 * 0.55).max() <= 4  # dimmed, so that a density stands out
     assert np.array_equal(panel[..., 0], panel[..., 2])
 
 
@@ -71,8 +71,8 @@ def test_a_density_is_smooth_and_from_orange_to_light() -> None:
     assert middle.tolist() == pytest.approx([255, 236, 150], abs=20)
     assert middle.sum() > beside.sum() > 150 > 30 > far.sum()
     assert beside[0] / beside[2] > 2  # more orange than the middle's 1.7
-    assert np.array_equal(panel, panel.transpose(1, 0, 2))
-    assert np.array_equal(panel[42:74], panel[42:74][::-1])  # around the middle of the cell, 58
+    assert np.abs(panel - panel.transpose(1, 0, 2)).max() <= 4  # 0 with newer versions
+    assert np.abs(panel[42:74] - panel[42:74][::-1]).max() <= 4  # around the middle of the cell, 58
 
 
 def test_few_glimpses_are_seen_beside_many() -> None:

@@ -133,7 +133,7 @@ def test_the_command_tiles_pictures_and_files_of_tiles(
 ) -> None:
     Image.fromarray(COLOR[..., 0]).save(tmp_path / "gray.png")
     assert main(["tile", str(tmp_path / "gray.png"), str(tmp_path / "gray.tif")]) == 0
-    assert capsys.readouterr().out.startswith(f"{tmp_path / 'gray.tif'}: 530 x 700 pixels in 3 levels, 0.")
+    assert capsys.readouterr().out.strip().startswith(f"{tmp_path / 'gray.tif'}: 530 x 700 pixels in 3 levels, 0.")
     assert np.array_equal(open_pyramid(tmp_path / "gray.tif").read(0, 0, 0, 700, 530), COLOR[..., :1])
     assert main(["tile", str(tiled), str(tmp_path / "small.tif"), "--quality", "80"]) == 0
     assert np.abs(open_pyramid(tmp_path / "small.tif").read(2, 0, 0, 175, 133) - 127.5).mean() < 40
